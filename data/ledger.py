@@ -1,0 +1,85 @@
+"""Touchpoints in columns.
+
+The ledger holds the touchpoints of many leads as flat arrays, sorted by lead, then time, then (source, touchpoint id), so that a lead's
+history is one slice and ties have one order. Texts are dictionary-coded: filters compare integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.domain import Touchpoint
+
+TEXT_COLUMNS = ("type", "channel", "campaign", "content", "direction")
+
+
+@dataclass(frozen=True, slots=True)
+class CodedColumn:
+    """Texts as int32 codes into ``levels``; -1 is null."""
+
+    codes: np.ndarray
+    levels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Iterable[str | None]) -> CodedColumn:
+        """Code texts in order of first appearance."""
+        index: dict[str, int] = {}
+        codes = [-1 if text is None else index.setdefault(text, len(index)) for text in texts]
+        return cls(np.array(codes, dtype=np.int32), tuple(index))
+
+    def code_of(self, text: str) -> int:
+        """The code of ``text``, or -2 when no touchpoint has it."""
+        try:
+            return self.levels.index(text)
+        except ValueError:
+            return -2
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Touchpoints of many leads, shape (m,) each: int64 instants, coded texts, float64 ``value`` with NaN for none."""
+
+    occurred_at: np.ndarray
+    received_at: np.ndarray
+    type: CodedColumn
+    channel: CodedColumn
+    campaign: CodedColumn
+    content: CodedColumn
+    direction: CodedColumn
+    value: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.occurred_at)
+
+    def text(self, column: str) -> CodedColumn:
+        """The coded column of that name, one of ``TEXT_COLUMNS``."""
+        return getattr(self, column)
+
+    @classmethod
+    def of(cls, touchpoints: Sequence[Touchpoint]) -> Ledger:
+        """Columns of touchpoints in the order given; callers sort and deduplicate first (``sorted_touchpoints``)."""
+        occurred = np.array([t.occurred_at for t in touchpoints], dtype=np.int64)
+        received = np.array(
+            [t.occurred_at if t.received_at is None else t.received_at for t in touchpoints], dtype=np.int64
+        )
+        value = np.array([np.nan if t.value is None else t.value for t in touchpoints], dtype=np.float64)
+        texts = {c: CodedColumn.of([getattr(t, c) for t in touchpoints]) for c in TEXT_COLUMNS}
+        return cls(occurred_at=occurred, received_at=received, value=value, **texts)
+
+
+def sorted_touchpoints(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
+    """One lead's touchpoints by (time, source, id), each (source, id) once: the one received first stays."""
+    first: dict[tuple[str, str], Touchpoint] = {}
+    for t in touchpoints:
+        key = (t.source, t.touchpoint_id)
+        held = first.get(key)
+        if held is None or _received(t) < _received(held):
+            first[key] = t
+    return sorted(first.values(), key=lambda t: (t.occurred_at, t.source, t.touchpoint_id))
+
+
+def _received(t: Touchpoint) -> int:
+    return t.occurred_at if t.received_at is None else t.received_at

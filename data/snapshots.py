@@ -1,0 +1,122 @@
+"""Snapshots: everything known about a lead at a cutoff.
+
+Known means: it had happened and had been received by then. The cutoff itself is inside. Profiles are folded here, as of each cutoff;
+touchpoints stay in the shared ledger and are cut by the feature executor, which sees both of their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from data.domain import Touchpoint
+from data.ledger import Ledger, sorted_touchpoints
+
+Value = str | float
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileVersion:
+    """Fields stated about a lead at one time; a patch over earlier ones."""
+
+    observed_at: int
+    received_at: int
+    fields: Mapping[str, Value]
+    as_exported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeadHistory:
+    """All we hold about one lead, in no particular order."""
+
+    lead_id: str
+    created_at: int
+    profiles: Sequence[ProfileVersion] = ()
+    touchpoints: Sequence[Touchpoint] = field(default_factory=tuple)
+
+    def profile_at(self, cutoff: int) -> dict[str, Value]:
+        """Fields known at the cutoff: later statements win; ties by received time, then by content, so order of arrival is no matter."""
+        seen = [p for p in self.profiles if p.observed_at <= cutoff and p.received_at <= cutoff]
+        known: dict[str, Value] = {}
+        for patch in sorted(seen, key=_patch_order):
+            known.update(patch.fields)
+        return known
+
+
+def _patch_order(patch: ProfileVersion) -> tuple[int, int, str]:
+    return patch.observed_at, patch.received_at, repr(sorted(patch.fields.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Rows (lead, cutoff).
+
+    Attributes
+    ----------
+    lead_ids : n texts; a lead may occur at several cutoffs.
+    cutoffs, created_at : int64 arrays, shape (n,).
+    fields : profile columns, name -> object array, shape (n,), of str, float or None. An absent column is unknown for every row.
+    ledger : touchpoints of these leads.
+    start, stop : int64 arrays, shape (n,): the lead's slice of the ledger. The slice may hold touchpoints after the cutoff.
+    """
+
+    lead_ids: tuple[str, ...]
+    cutoffs: np.ndarray
+    created_at: np.ndarray
+    fields: Mapping[str, np.ndarray]
+    ledger: Ledger
+    start: np.ndarray
+    stop: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lead_ids)
+
+    def take(self, rows: np.ndarray) -> Snapshots:
+        """The snapshots at these positions, in that order; the ledger is shared."""
+        return Snapshots(
+            lead_ids=tuple(self.lead_ids[i] for i in rows),
+            cutoffs=self.cutoffs[rows],
+            created_at=self.created_at[rows],
+            fields={name: column[rows] for name, column in self.fields.items()},
+            ledger=self.ledger,
+            start=self.start[rows],
+            stop=self.stop[rows],
+        )
+
+
+def field_columns(profiles: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Profile dicts as object columns, names sorted, None where a row does not know the field."""
+    names = sorted({name for profile in profiles for name in profile})
+    columns = {}
+    for name in names:
+        column = np.empty(len(profiles), dtype=object)
+        column[:] = [profile.get(name) for profile in profiles]
+        columns[name] = column
+    return columns
+
+
+def snapshots_of(rows: Sequence[tuple[LeadHistory, int]]) -> Snapshots:
+    """Snapshots of leads held in memory, one for each (history, cutoff), in that order.
+
+    The same history object may be given with several cutoffs; its touchpoints are sorted and deduplicated once.
+    """
+    place: dict[int, tuple[int, int]] = {}
+    flat: list[Touchpoint] = []
+    for history, _ in rows:
+        if id(history) not in place:
+            own = sorted_touchpoints(history.touchpoints)
+            place[id(history)] = (len(flat), len(flat) + len(own))
+            flat.extend(own)
+    spans = np.array([place[id(history)] for history, _ in rows], dtype=np.int64).reshape(-1, 2)
+    return Snapshots(
+        lead_ids=tuple(history.lead_id for history, _ in rows),
+        cutoffs=np.array([cutoff for _, cutoff in rows], dtype=np.int64),
+        created_at=np.array([history.created_at for history, _ in rows], dtype=np.int64),
+        fields=field_columns([history.profile_at(cutoff) for history, cutoff in rows]),
+        ledger=Ledger.of(flat),
+        start=spans[:, 0],
+        stop=spans[:, 1],
+    )
