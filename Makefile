@@ -1,0 +1,47 @@
+# leadloop: one word a target. `make` alone lists them.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(p) 2>/dev/null),$(p))))
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check bench docs lock bench-quality
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+# The lock names every package with its hash and no index: any mirror serves it.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "leadloop needs Python 3.11 or later; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+install: $(READY)  ## create .venv from the lock
+
+demo: $(READY)  ## the whole loop on a synthetic world; ARGS=--no-wait stops the service at the end
+	$(BIN)/leadloop demo $(ARGS)
+
+serve: $(READY)  ## serve the champion on LEADLOOP_HOST:LEADLOOP_PORT
+	$(BIN)/leadloop serve $(ARGS)
+
+test: $(READY)  ## run the whole suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: bench-quality  ## all benchmarks
+
+bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
+	$(BIN)/python -m benchmarks.quality
+
+docs: $(READY)  ## write the generated pages of docs/
+	$(BIN)/python -m docs.generate
+
+lock: $(READY)  ## renew requirements.lock (needs uv on the PATH)
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock

@@ -1,0 +1,5 @@
+"""The `leadloop` command."""
+
+
+def main() -> None:
+    raise SystemExit("leadloop: the command is not built yet")
