@@ -1,0 +1,58 @@
+"""Starting the service: one BentoML process with the settings of this environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.errors import ConfigError
+from leadloop.notebook import settings
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def serve_command(*, host: str, port: int) -> list[str]:
+    """The command line that serves; keys are not built yet, so only loopback is allowed."""
+    if host not in _LOOPBACK:
+        raise ConfigError(
+            f"refusing to listen on {host!r}: no API keys are configured, so the service listens on loopback only; "
+            "put a proxy that authenticates in front of 127.0.0.1"
+        )
+    return [
+        sys.executable, "-m", "bentoml", "serve", "serving.service:LeadScorer",
+        "--host", host, "--port", str(port), "--api-workers", "1",
+    ]  # fmt: skip
+
+
+def serve_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the service: nothing phones home, one thread for the trees."""
+    return {
+        **environment,
+        "BENTOML_DO_NOT_TRACK": "True",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def serve_forever(*, host: str | None, port: int | None) -> None:
+    """Replace this process by the service."""
+    chosen = settings()
+    command = serve_command(host=host or chosen.host, port=port or chosen.port)
+    sys.stdout.flush()
+    os.execve(command[0], command, serve_environment(os.environ))
+
+
+def start_service(
+    *, home: Path, port: int, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start the service in the background, its output in ``log``."""
+    with log.open("wb") as sink:
+        return subprocess.Popen(
+            serve_command(host="127.0.0.1", port=port),
+            env=serve_environment({**environment, "LEADLOOP_HOME": str(home), "LEADLOOP_PORT": str(port)}),
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )

@@ -1,0 +1,100 @@
+"""Charts of a model card, as Plotly figures.
+
+Used alike by the pages, the report, the notebook and the registry. A chart draws what the card says and computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+FIT, ENGAGEMENT, INK, QUIET = "#3b6ea8", "#d9822b", "#22303c", "#9aa7b2"
+_LAYOUT = {
+    "template": "plotly_white",
+    "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
+    "margin": {"l": 10, "r": 20, "t": 40, "b": 40},
+}
+
+
+def importances(card: Mapping[str, Any], *, top: int = 15) -> go.Figure:
+    """How many points each topic moves a score, on average over the newest leads; the strongest on top."""
+    rows = list(card["importances"]["topics"])[:top][::-1]
+    colours = [FIT if row["group"] == "fit" else ENGAGEMENT for row in rows]
+    figure = go.Figure(
+        go.Bar(
+            x=[row["mean_abs_points"] for row in rows],
+            y=[row["topic"] for row in rows],
+            orientation="h",
+            marker_color=colours,
+            hovertemplate="%{y}: %{x:.2f} points<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **_LAYOUT,
+        title="What moves scores",
+        height=90 + 26 * len(rows),
+        xaxis_title="points, average size (10 points double the odds)",
+        yaxis={"automargin": True},
+    )
+    return figure
+
+
+def calibration(card: Mapping[str, Any]) -> go.Figure:
+    """Predicted against observed goal rate by tenth of the leads, out of time, with intervals."""
+    rows = card["calibration"]
+    top = max([row["observed"] for row in rows] + [row["predicted"] for row in rows] + [0.01]) * 1.15
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, top], y=[0, top], mode="lines", line={"dash": "dot", "color": QUIET}, name="as promised"
+    )
+    figure.add_scatter(
+        x=[row["predicted"] for row in rows],
+        y=[row["observed"] for row in rows],
+        mode="markers",
+        marker={"size": 9, "color": FIT},
+        name="leads by tenth",
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [row.get("high", row["observed"]) - row["observed"] for row in rows],
+            "arrayminus": [row["observed"] - row.get("low", row["observed"]) for row in rows],
+            "color": QUIET,
+        },
+    )
+    figure.update_layout(
+        **_LAYOUT,
+        title="Is a probability kept?",
+        height=380,
+        xaxis={"title": "probability the model gave", "tickformat": ".0%", "range": [0, top]},
+        yaxis={"title": "share that reached the goal", "tickformat": ".0%", "range": [0, None]},
+        showlegend=False,
+    )
+    return figure
+
+
+def grades(card: Mapping[str, Any]) -> go.Figure:
+    """Goal rate by grade, out of time."""
+    rows = card["grades"]
+    figure = go.Figure(
+        go.Bar(
+            x=[row["grade"] for row in rows],
+            y=[row["goal_rate"] for row in rows],
+            marker_color=FIT,
+            text=[f"{row['share']:.0%} of leads" for row in rows],
+            hovertemplate="%{x}: %{y:.1%}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **_LAYOUT,
+        title="What a grade is worth",
+        height=320,
+        yaxis={"title": "goal rate", "tickformat": ".0%"},
+    )
+    return figure
+
+
+def figures(card: Mapping[str, Any]) -> dict[str, go.Figure]:
+    """All charts of a card by name."""
+    return {"importances": importances(card), "calibration": calibration(card), "grades": grades(card)}

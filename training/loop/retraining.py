@@ -1,0 +1,72 @@
+"""One turn of the loop: learn from everything that is mature, and let the better model serve.
+
+``train`` makes a challenger, ``judge`` says whether it is better, ``retrain`` does both and promotes when the verdict says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from data.store import Store
+
+from training.insights.charts import figures
+from training.learning.config import TrainConfig
+from training.learning.dataset import Dataset, build_dataset
+from training.learning.run import TrainingResult, train
+from training.loop.comparison import Judged, Verdict, compare, first_verdict
+from training.scorer.registry import ModelVersion, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn made: the training, the registered version and the verdict; ``promoted`` says whether it serves now."""
+
+    result: TrainingResult
+    version: ModelVersion
+    verdict: Verdict
+    promoted: bool
+
+
+def retrain(
+    store: Store,
+    registry: Registry,
+    *,
+    now: int,
+    config: TrainConfig | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Turn:
+    """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so."""
+    config = config or TrainConfig()
+    dataset = build_dataset(
+        store, goal=config.goal, horizon_days=config.horizon_days, now=now, ages_days=config.ages_days
+    )
+    result = train(dataset, config, seed=seed, progress=progress)
+    version = registry.register(result, now=now, figures=figures(result.card))
+    verdict = judge(registry, version, dataset)
+    if verdict.promote:
+        registry.promote(version.goal, version.number)
+    return Turn(result=result, version=version, verdict=verdict, promoted=verdict.promote)
+
+
+def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdict:
+    """The verdict on a registered version against the present champion, on the dataset's newest leads."""
+    card = registry.card(version.goal, version.number)
+    champion = registry.resolve(version.goal, "champion")
+    if champion == version.number:
+        return Verdict(False, f"version {version.number} is the champion already")
+    if champion is None:
+        measured = card["out_of_time"]
+        return first_verdict(
+            log_loss=measured["log_loss"]["value"],
+            base_log_loss=measured["log_loss_base_rate"]["value"],
+            low=measured["log_loss_gain"]["low"],
+        )
+    held = registry.card(version.goal, champion)
+    # Leads after both: the champion has not learned from them, nor has the challenger's held-out scorer.
+    unseen = max(held["data"]["trained_through"], card["data"]["held_out_after"])
+    judged = Judged(dataset.snapshots, dataset.y, dataset.weight).newer_than(unseen)
+    return compare(
+        registry.load(version.goal, champion), registry.load_held_out(version.goal, version.number), judged
+    )

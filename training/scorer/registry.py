@@ -1,0 +1,333 @@
+"""The registry: which versions exist, and which one serves.
+
+MLflow keeps runs, files and aliases; this module alone speaks to it. A goal is one registered model, ``leadloop-<goal>``. ``champion``
+is the version that serves, ``challenger`` the newest candidate. The champions of the past are kept as a list, so that a rollback finds
+the one before. MLflow takes seconds to import, so it is imported on first use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.domain import format_instant
+from data.errors import RegistryError
+from training.scorer.artifact import load_scorer_folder, save_scorer
+from training.scorer.scorer import Scorer
+
+if TYPE_CHECKING:
+    from training.learning.run import TrainingResult
+
+_HISTORY = "leadloop.champions"
+_REFERENCE = "leadloop.reference_log_odds"
+_FOLDER = "scorer"
+_HELD_OUT = "held_out"
+_NUMBER = re.compile(r"\d{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One registered version of a goal's model; ``number`` is MLflow's version as text."""
+
+    goal: str
+    number: str
+
+    @property
+    def name(self) -> str:
+        return model_name(self.goal)
+
+
+def model_name(goal: str) -> str:
+    """The registered model's name of a goal."""
+    return f"leadloop-{goal}"
+
+
+class Registry:
+    """Versions, aliases and files of scorers in an MLflow registry.
+
+    Parameters
+    ----------
+    url : ``sqlite:///...`` (made when missing) or the address of an MLflow server.
+    home : folder for the files of a SQLite registry (``home/mlartifacts``).
+
+    Every method raises RegistryError when the registry cannot be reached or does not hold what was asked for.
+    """
+
+    def __init__(self, url: str, *, home: Path) -> None:
+        self.url = url
+        self.home = Path(home)
+        self._held: Any = None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def resolve(self, goal: str, alias: str) -> str | None:
+        """The version number an alias (or a number given as text) points to; None when there is none."""
+        with self._errors():
+            client = self._client()
+            if _NUMBER.fullmatch(alias):
+                found = _or_none(lambda: client.get_model_version(model_name(goal), alias))
+            else:
+                found = _or_none(lambda: client.get_model_version_by_alias(model_name(goal), alias))
+            return None if found is None else str(found.version)
+
+    def versions(self, goal: str) -> list[dict[str, Any]]:
+        """All versions, oldest first: number, aliases, tags."""
+        with self._errors():
+            client = self._client()
+            rows = client.search_model_versions(f"name='{model_name(goal)}'")
+            aliases = _aliases(client, goal)
+            found = [
+                {
+                    "number": str(row.version),
+                    "aliases": sorted(a for a, n in aliases.items() if n == str(row.version)),
+                    "tags": dict(row.tags),
+                }
+                for row in rows
+            ]
+            return sorted(found, key=lambda row: int(row["number"]))
+
+    def fetch(self, goal: str, number: str, *, into: Path) -> Path:
+        """Copy a version's files into the folder ``into`` and return it: scorer.json, trees.txt, card.json, SHA256SUMS.
+
+        The files arrive beside the folder first and are moved as a whole, so ``into`` never holds half of them. It is replaced when it exists.
+        """
+        into = Path(into)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors(), tempfile.TemporaryDirectory(dir=into.parent) as work:
+            mlflow = self._mlflow()
+            got = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{model_name(goal)}/{number}",
+                dst_path=work,
+                tracking_uri=self.url,
+                registry_uri=self.url,
+            )
+            folder = next((p for p in Path(got).rglob(_FOLDER) if (p / "scorer.json").is_file()), None)
+            if folder is None:
+                raise RegistryError(
+                    f"version {number} of {model_name(goal)} holds no scorer; register it again"
+                )
+            shutil.rmtree(into, ignore_errors=True)
+            shutil.move(str(folder), str(into))
+        return into
+
+    def load(self, goal: str, which: str) -> Scorer:
+        """The scorer of an alias or version number, with ``version`` set."""
+        number = self._number(goal, which)
+        with tempfile.TemporaryDirectory() as work:
+            return load_scorer_folder(self.fetch(goal, number, into=Path(work) / "scorer")).with_version(
+                number
+            )
+
+    def load_held_out(self, goal: str, which: str) -> Scorer:
+        """The scorer of that version's training which has not seen its newest leads: the one to judge it by."""
+        number = self._number(goal, which)
+        with tempfile.TemporaryDirectory() as work:
+            folder = self.fetch(goal, number, into=Path(work) / "scorer") / _HELD_OUT
+            return load_scorer_folder(folder).with_version(number)
+
+    def card(self, goal: str, which: str) -> dict[str, Any]:
+        """The model card of an alias or version number."""
+        number = self._number(goal, which)
+        with tempfile.TemporaryDirectory() as work:
+            folder = self.fetch(goal, number, into=Path(work) / "scorer")
+            return json.loads((folder / "card.json").read_text())
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def register(
+        self, result: TrainingResult, *, now: int, figures: Mapping[str, Any] | None = None
+    ) -> ModelVersion:
+        """Log a training as a run, register its scorer and name it ``challenger``.
+
+        The first registration of a goal freezes the reference odds: a score of 70 means the same for every later version.
+        """
+        goal = result.scorer.goal
+        name = model_name(goal)
+        with self._errors(), tempfile.TemporaryDirectory() as work:
+            mlflow, client = self._mlflow(), self._client()
+            reference = self._freeze_reference(client, goal, result.scorer.scale.reference_log_odds)
+            folder = Path(work) / _FOLDER
+            write_files(result, folder, reference_log_odds=reference)
+            mlflow.set_tracking_uri(self.url)
+            mlflow.set_registry_uri(self.url)
+            experiment = self._experiment(client, name)
+            with mlflow.start_run(
+                experiment_id=experiment, run_name=f"{goal} {format_instant(now)[:16]}"
+            ) as run:
+                mlflow.log_params(_flat(result.card.get("config", {})))
+                mlflow.log_metrics(_metrics(result.card))
+                for title, figure in (figures or {}).items():
+                    mlflow.log_figure(figure, f"plots/{title}.html")
+                logged = mlflow.pyfunc.log_model(
+                    name="scorer",
+                    python_model=str(Path(__file__).with_name("mlflow_model.py")),
+                    artifacts={"scorer": str(folder)},
+                    # Named, not inferred: inferring installs and imports the model a second time.
+                    pip_requirements=["leadloop"],
+                )
+                run_id = run.info.run_id
+            made = client.create_model_version(name, source=logged.model_uri, run_id=run_id)
+            number = str(made.version)
+            for key, value in {"goal": goal, "horizon_days": result.scorer.horizon_days}.items():
+                client.set_model_version_tag(name, number, key, str(value))
+            client.set_registered_model_alias(name, "challenger", number)
+        return ModelVersion(goal=goal, number=number)
+
+    def promote(self, goal: str, which: str) -> ModelVersion:
+        """Make a version the champion. Promoting the champion again changes nothing."""
+        number = self._number(goal, which)
+        with self._errors():
+            client = self._client()
+            history = _history(client, goal)
+            if not history or history[-1] != number:
+                _set_history(client, goal, [*history, number])
+            client.set_registered_model_alias(model_name(goal), "champion", number)
+        return ModelVersion(goal=goal, number=number)
+
+    def rollback(self, goal: str) -> ModelVersion:
+        """Make the champion before the present one champion again."""
+        with self._errors():
+            client = self._client()
+            history = _history(client, goal)
+            if len(history) < 2:
+                raise RegistryError(
+                    f"{model_name(goal)} has had {len(history)} champion(s); there is none before to go back to"
+                )
+            _set_history(client, goal, history[:-1])
+            client.set_registered_model_alias(model_name(goal), "champion", history[-2])
+            return ModelVersion(goal=goal, number=history[-2])
+
+    # -- MLflow -------------------------------------------------------------------------------------------------
+
+    def _mlflow(self) -> Any:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        # A registry that is away must not hold the service's poller for MLflow's default of minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        import logging
+
+        import mlflow
+
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        return mlflow
+
+    def _client(self) -> Any:
+        if self._held is None:
+            mlflow = self._mlflow()
+            with self._first_start():
+                client = mlflow.MlflowClient(tracking_uri=self.url, registry_uri=self.url)
+                client.search_experiments(max_results=1)
+                client.search_registered_models(max_results=1)
+            self._held = client
+        return self._held
+
+    @contextmanager
+    def _first_start(self) -> Iterator[None]:
+        # Four processes on a fresh file: three died of "duplicate column name". One makes the tables, the others wait.
+        if not self.url.startswith("sqlite:///"):
+            yield
+            return
+        path = Path(self.url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _experiment(self, client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        place = None
+        if self.url.startswith("sqlite:///"):
+            place = (self.home / "mlartifacts").resolve().as_uri()
+        return str(client.create_experiment(name, artifact_location=place))
+
+    def _freeze_reference(self, client: Any, goal: str, proposed: float) -> float:
+        name = model_name(goal)
+        if _or_none(lambda: client.get_registered_model(name)) is None:
+            client.create_registered_model(name)
+        tags = client.get_registered_model(name).tags
+        if _REFERENCE in tags:
+            return float(tags[_REFERENCE])
+        client.set_registered_model_tag(name, _REFERENCE, repr(float(proposed)))
+        return float(proposed)
+
+    def _number(self, goal: str, which: str) -> str:
+        number = self.resolve(goal, which)
+        if number is None:
+            raise RegistryError(
+                f"{model_name(goal)} has no version or alias {which!r}; train one with `leadloop train`, "
+                "and make it the champion with `leadloop promote VERSION`"
+            )
+        return number
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        mlflow = self._mlflow()
+        try:
+            yield
+        except (mlflow.exceptions.MlflowException, OSError, SQLAlchemyError) as fault:
+            self._held = None
+            first = (str(fault).splitlines() or [""])[0][:200]
+            raise RegistryError(
+                f"the model registry did not answer ({type(fault).__name__}: {first}); see LEADLOOP_REGISTRY"
+            ) from fault
+
+
+def write_files(result: TrainingResult, folder: Path, *, reference_log_odds: float) -> None:
+    """All files of a version: the scorer, its card, and the scorer that has not seen the newest leads."""
+    save_scorer(result.scorer.with_reference(reference_log_odds), folder)
+    (folder / "card.json").write_text(json.dumps(result.card, sort_keys=True, indent=1))
+    save_scorer(result.evaluation.scorer.with_reference(reference_log_odds), folder / _HELD_OUT)
+
+
+def _or_none(call: Any) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call()
+    except MlflowException as fault:
+        missing = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+        if fault.error_code in missing:
+            return None
+        raise
+
+
+def _aliases(client: Any, goal: str) -> dict[str, str]:
+    found = _or_none(lambda: client.get_registered_model(model_name(goal)))
+    return {} if found is None else {a: str(n) for a, n in found.aliases.items()}
+
+
+def _history(client: Any, goal: str) -> list[str]:
+    return list(json.loads(client.get_registered_model(model_name(goal)).tags.get(_HISTORY, "[]")))
+
+
+def _set_history(client: Any, goal: str, numbers: list[str]) -> None:
+    # A tag holds 5,000 characters: the newest 200 champions fit with room to spare.
+    client.set_registered_model_tag(model_name(goal), _HISTORY, json.dumps(numbers[-200:]))
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value)[:500] for key, value in config.items()}
+
+
+def _metrics(card: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, value in card.get("out_of_time", {}).items():
+        number = value.get("value") if isinstance(value, Mapping) else value
+        if isinstance(number, int | float) and not isinstance(number, bool) and number == number:
+            found[name] = float(number)
+    return found
