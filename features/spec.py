@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from data.domain import PROFILE_FIELDS
 from data.errors import ConfigError, did_you_mean, unknown_key
+from data.ledger import TEXT_COLUMNS
 
 # Over touchpoints; a touchpoint is in the window when cutoff - window < occurred_at <= cutoff.
 AGGREGATIONS = (
@@ -24,7 +27,21 @@ DERIVATIONS = (
     "days_since_created",
 )  # fmt: skip
 GROUPS = ("fit", "engagement")
+# How a number is written in a sentence.
+UNITS = ("number", "hours", "days", "percent")
+
 _CATEGORIES = ("first", "last", "field_text", "seniority", "job_function", "domain_kind", "size_band")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "sum": ("value",), "mean": ("value",), "max": ("value",),
+    "first": TEXT_COLUMNS, "last": TEXT_COLUMNS, "nunique": (*TEXT_COLUMNS, "value"),
+}  # fmt: skip
+_READS: dict[str, tuple[str, ...]] = {
+    "seniority": ("seniority", "title"),
+    "job_function": ("job_function", "title"),
+    "domain_kind": ("email", "company_domain"),
+    "size_band": ("employees", "company_size"),
+    "completeness": PROFILE_FIELDS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +60,8 @@ class Feature:
     window_days : width of the window; None looks back without end.
     half_life_days : for ``decay``.
     direction : +1, -1 or 0: how the goal's chance may move when the value grows, where an expert is sure.
+    says_zero, says_one, says_missing : sentences for 0, exactly 1, and an unknown value, where ``says`` would read badly.
+    unit : one of ``UNITS``: how the number is written; ``hours`` above two days are written as days.
     """
 
     name: str
@@ -55,17 +74,50 @@ class Feature:
     window_days: float | None = None
     half_life_days: float | None = None
     direction: int = 0
+    says_zero: str | None = None
+    says_one: str | None = None
+    says_missing: str | None = None
+    unit: str = "number"
 
     def __post_init__(self) -> None:
+        for name in ("window_days", "half_life_days"):
+            days = getattr(self, name)
+            if days is None:
+                continue
+            if not (math.isfinite(days) and days * 86_400 >= 1):
+                raise ConfigError(f"feature {self.name!r}: {name} must be at least one second, not {days!r}")
+            # 7 and 7.0 are one definition and must have one hash.
+            object.__setattr__(self, name, float(days))
+        object.__setattr__(self, "where", tuple((str(c), tuple(values)) for c, values in self.where))
+        problem = self._problem()
+        if problem:
+            raise ConfigError(f"feature {self.name!r}: {problem}")
+
+    def _problem(self) -> str | None:
         known = AGGREGATIONS + DERIVATIONS
         if self.agg not in known:
-            raise ConfigError(f"feature {self.name!r}: unknown agg {self.agg!r}{did_you_mean(self.agg, known)}")
+            return f"unknown agg {self.agg!r}{did_you_mean(self.agg, known)}"
         if self.group not in GROUPS:
-            raise ConfigError(f"feature {self.name!r}: group must be fit or engagement, not {self.group!r}")
-        if self.agg in ("decay",) and not self.half_life_days:
-            raise ConfigError(f"feature {self.name!r}: decay needs half_life_days")
+            return f"group must be fit or engagement, not {self.group!r}"
+        if self.direction not in (-1, 0, 1):
+            return f"direction must be -1, 0 or 1, not {self.direction!r}"
+        if self.unit not in UNITS:
+            return f"unknown unit {self.unit!r}{did_you_mean(self.unit, UNITS)}"
+        if self.agg == "decay" and not self.half_life_days:
+            return "decay needs half_life_days"
         if self.agg == "diff" and not self.window_days:
-            raise ConfigError(f"feature {self.name!r}: diff needs window_days, it compares two windows of that width")
+            return "diff needs window_days, it compares two windows of that width"
+        allowed = _COLUMNS.get(self.agg)
+        if allowed and self.column not in allowed:
+            return f"{self.agg} needs a column, one of {', '.join(allowed)}; it has {self.column!r}"
+        if self.agg in ("field_text", "field_number") and not self.column:
+            return f"{self.agg} needs the name of a profile field as its column"
+        for column, _ in self.where:
+            if column not in TEXT_COLUMNS:
+                return f"unknown column {column!r} in where{did_you_mean(column, TEXT_COLUMNS)}"
+        if not self.reads_touchpoints and (self.where or self.window_days):
+            return f"{self.agg} reads the profile; where and window_days have no meaning for it"
+        return None
 
     @property
     def is_category(self) -> bool:
@@ -76,14 +128,54 @@ class Feature:
     def reads_touchpoints(self) -> bool:
         return self.agg in AGGREGATIONS
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Profile fields the value is computed from; empty for touchpoint features."""
+        if self.agg in ("field_text", "field_number"):
+            return (str(self.column),)
+        return _READS.get(self.agg, ())
+
+    def sentence(self, value: float | str | None) -> str:
+        """What the value means, for people. ``value`` is a number, a level's text, or None (or NaN) when unknown."""
+        if value is None or value != value:
+            if self.says_missing is not None:
+                return self.says_missing
+            return self.says.replace("{value}", "unknown")
+        if isinstance(value, str):
+            return self.says.replace("{value}", value.replace("_", " "))
+        if value == 0 and self.says_zero is not None:
+            return self.says_zero
+        if value == 1 and self.says_one is not None:
+            return self.says_one
+        return self.says.replace("{value}", _written(float(value), self.unit))
+
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Feature:
+        """A definition from plain values, e.g. out of JSON. Raises ConfigError for unknown and missing keys."""
         names = [f.name for f in fields(cls)]
         for key in record:
             if key not in names:
                 raise unknown_key(key, names, where="a feature definition")
-        where = tuple((str(c), tuple(v)) for c, v in record.get("where", ()))
-        return cls(**{**record, "where": where})
+        for name in ("name", "agg", "group", "says", "topic"):
+            if name not in record:
+                raise ConfigError(f"a feature definition lacks {name!r}; it has {', '.join(sorted(record))}")
+        return cls(**record)
+
+
+def _written(value: float, unit: str) -> str:
+    if unit == "percent":
+        return f"{100 * value:.0f}%"
+    if unit == "hours" and value >= 48:
+        value, unit = value / 24, "days"
+    digits = 0 if abs(value) >= 10 or value == int(value) else 1
+    text = f"{value:,.{digits}f}"
+    if digits:
+        text = text.removesuffix(".0")
+    if text == "-0":
+        text = "0"
+    if unit == "number":
+        return text
+    return f"{text} {unit.removesuffix('s')}" if text == "1" else f"{text} {unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +183,7 @@ class FeatureSet:
     """An ordered set of definitions with unique names."""
 
     features: tuple[Feature, ...]
+    _key: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -98,6 +191,11 @@ class FeatureSet:
             if feature.name in seen:
                 raise ConfigError(f"two features are named {feature.name!r}; names must be unique")
             seen.add(feature.name)
+        # Compiled plans are looked up by the set on every request: its hash must not walk all definitions each time.
+        object.__setattr__(self, "_key", hash(self.features))
+
+    def __hash__(self) -> int:
+        return self._key
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features)
@@ -105,14 +203,21 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.features)
 
+    def __getitem__(self, name: str) -> Feature:
+        """The definition of that name. Raises KeyError."""
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise KeyError(name)
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f.name for f in self.features)
 
     @property
     def fields(self) -> frozenset[str]:
-        """Profile fields that some definition reads by name."""
-        return frozenset(f.column for f in self.features if f.column and not f.reads_touchpoints)
+        """Profile fields that some definition reads."""
+        return frozenset(name for f in self.features for name in f.fields)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Plain dicts for JSON; inverse of ``from_records``."""

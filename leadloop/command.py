@@ -302,10 +302,15 @@ def report(
     number = str(registry.resolve(goal, version))
     page = render(card, registry.versions(goal), number=number, now=instant())
     out.write_text(page, encoding="utf-8")
+
+    def text() -> None:
+        show_card(card)
+        console.out.print(f"Written to {out}")
+
     console.emit(
         {"file": str(out), "version": number, "card": card},
         as_json=as_json,
-        text=lambda: (show_card(card), console.out.print(f"Written to {out}")) and None,
+        text=text,
     )
 
 

@@ -1,0 +1,12 @@
+"""What we tell people: the HTTP service, its messages and its pages.
+
+| module | promises |
+|---|---|
+| `service` | the BentoML service: process, workers, readiness |
+| `app` | one FastAPI application, assembled from collaborators given as values |
+| `json_body`, `limits`, `problems` | what is read, how much of it, and how a refusal looks |
+| `messages`, `answers` | what a request may say and what an answer says |
+| `scoring`, `writer` | from request to snapshot to score; one writer a process, acknowledged after the commit |
+| `live`, `smoke` | which model serves, and how it is exchanged without a pause |
+| `routes`, `pages` | the calls of the API and the pages for people |
+"""
