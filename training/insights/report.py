@@ -21,6 +21,7 @@ border-bottom:1px solid #e3e8ec}}td.n{{text-align:right;font-variant-numeric:tab
 <h1>Lead scores for the goal “{goal}”</h1><p class="quiet">Version {version} · {leads} leads · made {made}</p>
 <p><b>{verdict}</b></p><table>{figures}</table>{charts}
 <h2>Versions</h2><table><tr><th>version</th><th>names</th></tr>{versions}</table>
+
 <p class="quiet">Points say how far something moves a score: 10 points double the odds. They show association, not cause.</p></body></html>"""
 
 _NAMES = {
