@@ -1,0 +1,170 @@
+"""The command: what it prints for people and scripts, its exit codes, and its errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from data.domain import DAY, format_instant, parse_instant
+from leadloop.command import main
+
+END = "2026-06-30T00:00:00Z"
+
+
+class Shell:
+    """Runs the command in this process with its own home."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+        self.home, self.capsys, self.monkeypatch = home, capsys, monkeypatch
+        for name in [n for n in os.environ if n.startswith("LEADLOOP_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("LEADLOOP_HOME", str(home))
+        monkeypatch.setenv("COLUMNS", "200")
+
+    def __call__(self, *words: str) -> SimpleNamespace:
+        self.monkeypatch.setattr(sys, "argv", ["leadloop", *words])
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = self.capsys.readouterr()
+        code = left.value.code
+        return SimpleNamespace(code=0 if code is None else code, out=printed.out, err=printed.err)
+
+    def json(self, *words: str) -> dict:
+        done = self(*words, "--json")
+        assert done.code in (0, 3), done.err
+        return {**json.loads(done.out), "exit": done.code}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(home, capsys, monkeypatch)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path / "var", capsys, monkeypatch)
+
+
+@pytest.mark.slow
+def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
+    made = run.json("world", str(home / "export"), "--leads", "3000", "--seed", "3", "--end", END)
+    assert made["leads"] == 3000
+
+    dry = run.json("import", str(home / "export"), "--dry-run")
+    real = run.json("import", str(home / "export"))
+    again = run.json("import", str(home / "export"))
+    assert dry["kept"] == real["kept"] > 3000
+    assert again["kept"] == 0
+    for report in (dry, real, again):
+        assert report["read"] == report["kept"] + report["known"] + sum(report["dropped"].values())
+
+    early = format_instant(parse_instant(END, name="end") - 150 * DAY)
+    first = run.json("train", "--now", early)
+    assert first["version"] == "1"
+    assert 0.5 < first["card"]["out_of_time"]["roc_auc"]["value"] < 1
+    verdict = run.json("judge", "1", "--now", early)
+    assert verdict["promote"] is True, verdict["why"]
+    assert run.json("promote", "1")["champion"] == "1"
+
+    turn = run.json("retrain", "--now", END)
+    assert turn["version"] == "2"
+    assert turn["exit"] == (0 if turn["promoted"] else 3)
+    assert turn["verdict"]["why"]
+
+    run.json("promote", "2")
+    assert run.json("rollback")["champion"] == "1"
+    assert run("rollback").code == 1
+
+    best = run.json("score", "--now", END)["scores"][0]
+    one = run.json("score", best["lead_id"], "--now", END)["scores"][0]
+    assert one["score"] == best["score"]
+    assert one["baseline_points"] + sum(r["points"] for r in one["reasons"]) == pytest.approx(
+        one["points"], abs=1e-9
+    )
+    text = run("score", best["lead_id"], "--now", END).out
+    assert f"score {best['score']}" in text
+    assert "baseline" in text
+
+    said = run.json("outcomes", best["lead_id"], "won", "--at", "2026-06-29T10:00:00Z")
+    same = run.json("outcomes", best["lead_id"], "won", "--at", "2026-06-29T10:00:00Z")
+    assert "won" in [o["kind"] for o in said["outcomes"]]
+    assert len(same["outcomes"]) == len(said["outcomes"])
+
+    page = tmp_path / "report.html"
+    run.json("report", "--out", str(page))
+    assert "What moves scores" in page.read_text()
+    assert 'src="http' not in page.read_text()
+
+
+def test_training_on_an_empty_store_says_what_is_missing(fresh: Shell):
+    done = fresh("train")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "import" in done.err
+
+
+def test_scoring_without_a_champion_says_how_to_get_one(fresh: Shell):
+    done = fresh("score")
+    assert done.code == 1
+    assert "leadloop train" in done.err
+
+
+def test_an_unknown_outcome_names_the_nearest(fresh: Shell):
+    done = fresh("outcomes", "L-1", "wonn")
+    assert done.code == 1
+    assert "did you mean 'won'" in done.err
+
+
+def test_a_naive_time_is_refused(fresh: Shell):
+    done = fresh("outcomes", "L-1", "won", "--at", "2026-06-29T10:00:00")
+    assert done.code == 1
+    assert "no time zone" in done.err
+
+
+def test_importing_a_folder_that_is_not_there(fresh: Shell, tmp_path: Path):
+    done = fresh("import", str(tmp_path / "nothing"))
+    assert done.code == 1
+    assert "nothing" in done.err
+
+
+def test_wrong_usage_is_exit_code_two(fresh: Shell):
+    assert fresh("world").code == 2
+    assert fresh("train", "--seeed", "1").code == 2
+
+
+def test_a_misspelt_setting_is_refused(fresh: Shell, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LEADLOOP_STOR", "sqlite:///x.db")
+    done = fresh("score")
+    assert done.code == 1
+    assert "LEADLOOP_STORE" in done.err
+
+
+def test_a_misspelt_config_key_is_refused(fresh: Shell, tmp_path: Path):
+    config = tmp_path / "train.toml"
+    config.write_text("[train]\nhorizon_day = 60\n")
+    done = fresh("train", "--config", str(config))
+    assert done.code == 1
+    assert "did you mean 'horizon_days'" in done.err
+
+
+def test_listening_beyond_loopback_is_refused(fresh: Shell):
+    done = fresh("serve", "--host", "0.0.0.0")
+    assert done.code == 1
+    assert "loopback" in done.err
+
+
+def test_every_command_has_a_help_text(fresh: Shell):
+    done = fresh("--help")
+    for name in ["demo", "world", "import", "train", "judge", "promote", "rollback", "score", "serve", "outcomes", "retrain", "report"]:
+        assert name in done.out
