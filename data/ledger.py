@@ -71,15 +71,18 @@ class Ledger:
 
 
 def sorted_touchpoints(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
-    """One lead's touchpoints by (time, source, id), each (source, id) once: the one received first stays."""
+    """One lead's touchpoints by (time, source, id), each (source, id) once: the one received first stays.
+
+    Two received at once that differ are told apart by content, so that order of arrival is no matter.
+    """
     first: dict[tuple[str, str], Touchpoint] = {}
     for t in touchpoints:
         key = (t.source, t.touchpoint_id)
         held = first.get(key)
-        if held is None or _received(t) < _received(held):
+        if held is None or (t != held and _arrival(t) < _arrival(held)):
             first[key] = t
     return sorted(first.values(), key=lambda t: (t.occurred_at, t.source, t.touchpoint_id))
 
 
-def _received(t: Touchpoint) -> int:
-    return t.occurred_at if t.received_at is None else t.received_at
+def _arrival(t: Touchpoint) -> tuple[int, str]:
+    return (t.occurred_at if t.received_at is None else t.received_at), repr(t)

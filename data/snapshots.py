@@ -27,6 +27,10 @@ class ProfileVersion:
     fields: Mapping[str, Value]
     as_exported: bool = False
 
+    def order(self) -> tuple[int, int, str]:
+        """Later statements win: by time, then by received time, then by content, so that order of arrival is no matter."""
+        return self.observed_at, self.received_at, repr(sorted(self.fields.items()))
+
 
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
@@ -38,16 +42,12 @@ class LeadHistory:
     touchpoints: Sequence[Touchpoint] = field(default_factory=tuple)
 
     def profile_at(self, cutoff: int) -> dict[str, Value]:
-        """Fields known at the cutoff: later statements win; ties by received time, then by content, so order of arrival is no matter."""
+        """Fields known at the cutoff: later statements win, in ``ProfileVersion.order``."""
         seen = [p for p in self.profiles if p.observed_at <= cutoff and p.received_at <= cutoff]
         known: dict[str, Value] = {}
-        for patch in sorted(seen, key=_patch_order):
+        for patch in sorted(seen, key=ProfileVersion.order):
             known.update(patch.fields)
         return known
-
-
-def _patch_order(patch: ProfileVersion) -> tuple[int, int, str]:
-    return patch.observed_at, patch.received_at, repr(sorted(patch.fields.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,138 @@
+"""Snapshots of many leads from the store: rows to learn from, and leads to score.
+
+Both follow ``data.snapshots``: a row holds only what had happened and had been received by its cutoff, whether it is read here in
+bulk or there from one lead's history.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.columns import TrainingTables
+from data.domain import DAY
+from data.errors import ConfigError
+from data.labels import label_rows
+from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
+from data.store import Store
+
+# Up to here reading lead by lead is quicker than reading the store from end to end.
+_FEW = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """What a model learns from.
+
+    Attributes
+    ----------
+    snapshots : n rows (lead, cutoff), by (created_at, lead_id, cutoff).
+    y : int8 array, shape (n,): 1 where the goal came within the horizon after the cutoff, else 0.
+    weight : float64 array, shape (n,): each lead's rows sum to 1.
+    excluded : rows left out, by reason; see ``data.labels.label_rows``.
+    as_exported : profile fields that some row knows only as they were on the day of an export.
+    """
+
+    snapshots: Snapshots
+    y: np.ndarray
+    weight: np.ndarray
+    excluded: Mapping[str, int]
+    as_exported: frozenset[str]
+
+
+def training_snapshots(
+    store: Store, *, goal: str, horizon_days: float, now: int, ages_days: Sequence[float]
+) -> TrainingRows:
+    """Labelled snapshots of every created lead at several ages.
+
+    A lead's age counts from when it was created and known here: at the later of ``created_at`` and the time its first message was
+    received, because no earlier moment could have been scored. Leads that were never created (touchpoints of unknown visitors) are
+    no rows.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown goal, a horizon not above 0, or ages that are negative or missing.
+    """
+    ages = sorted({round(age * DAY) for age in ages_days})
+    if not ages or ages[0] < 0:
+        raise ConfigError(f"ages_days must be days from 0 upwards, at least one; it is {list(ages_days)}")
+    tables = store.read_training()
+    born = np.maximum(tables.created_at, tables.received_at)
+    lead = np.repeat(np.arange(len(born)), len(ages))
+    cutoffs = np.repeat(born, len(ages)) + np.tile(np.array(ages, dtype=np.int64), len(born))
+    labels = label_rows(
+        [tables.lead_ids[i] for i in lead],
+        cutoffs,
+        tables.outcomes,
+        goal=goal,
+        horizon_days=horizon_days,
+        now=now,
+    )
+    kept = labels.y >= 0
+    lead, cutoffs = lead[kept], cutoffs[kept]
+    n_rows = np.bincount(lead, minlength=len(born))
+    return TrainingRows(
+        snapshots=_snapshots(tables, lead, cutoffs),
+        y=labels.y[kept],
+        weight=1.0 / n_rows[lead],
+        excluded=labels.counts(),
+        as_exported=_as_exported(tables, np.unique(lead)),
+    )
+
+
+def snapshots_at(store: Store, lead_ids: Sequence[str], *, cutoff: int) -> Snapshots:
+    """Snapshots of these leads at one cutoff, in the order given; ids of which nothing was known by then are left out."""
+    if len(lead_ids) <= _FEW:
+        histories = store.histories(lead_ids, cutoff=cutoff)
+        return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
+    tables = store.read_training()
+    place = {
+        lead_id: position
+        for position, lead_id in enumerate(tables.lead_ids)
+        if tables.received_at[position] <= cutoff
+    }
+    # Leads that were not created by then, but may have touchpoints, are few: they go the slow way.
+    rest = store.histories([i for i in dict.fromkeys(lead_ids) if i not in place], cutoff=cutoff)
+    if rest:
+        histories = store.histories(lead_ids, cutoff=cutoff)
+        return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
+    rows = np.array([place[i] for i in lead_ids if i in place], dtype=np.int64)
+    return _snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
+
+
+def _snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
+    """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once."""
+    profiles: list[dict[str, Value]] = [{}]
+    which = np.zeros(len(lead), dtype=np.int64)
+    own: list[ProfileVersion] = []
+    places: dict[tuple[int, ...], int] = {}
+    before = -1
+    for row, (position, cutoff) in enumerate(zip(lead.tolist(), cutoffs.tolist(), strict=True)):
+        if position != before:
+            own = [ProfileVersion(o, r, json.loads(f), e) for o, r, f, e in tables.patches.get(position, ())]
+            places, before = {(): 0}, position
+        seen = tuple(k for k, p in enumerate(own) if p.observed_at <= cutoff and p.received_at <= cutoff)
+        if seen not in places:
+            places[seen] = len(profiles)
+            profiles.append(LeadHistory("", 0, profiles=own).profile_at(cutoff))
+        which[row] = places[seen]
+    return Snapshots(
+        lead_ids=tuple(tables.lead_ids[i] for i in lead),
+        cutoffs=cutoffs,
+        created_at=tables.created_at[lead],
+        fields={name: column[which] for name, column in field_columns(profiles).items()},
+        ledger=tables.ledger,
+        start=tables.start[lead],
+        stop=tables.stop[lead],
+    )
+
+
+def _as_exported(tables: TrainingTables, leads: np.ndarray) -> frozenset[str]:
+    patches = (patch for position in leads.tolist() for patch in tables.patches.get(position, ()))
+    return frozenset(
+        name for *_, fields, is_exported in patches if is_exported for name in json.loads(fields)
+    )

@@ -1,0 +1,232 @@
+"""The database under the store: how it is opened, how writers take turns, and what its errors mean.
+
+SQLite: every write transaction begins IMMEDIATE, because one that reads first and writes later fails at once when another writer came
+between, whatever the timeout. WAL is used only on versions without the WAL-reset bug (it can corrupt a file that two connections
+share); others keep the rollback journal. PostgreSQL runs READ COMMITTED with a lock timeout of the same length.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Boolean,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from data.errors import StoreError
+
+_CACHE_KIB = 65_536
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Whether this SQLite has the WAL-reset corruption bug mended: 3.51.3 and later, 3.50.7 and later, 3.44.6 and later.
+
+    >>> wal_is_safe((3, 40, 1)), wal_is_safe((3, 50, 7)), wal_is_safe((3, 51, 3))
+    (False, True, True)
+    """
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
+
+
+def parse_url(url: str) -> URL:
+    """The database URL, checked. ``postgresql://`` means the psycopg driver. Raises StoreError without echoing passwords."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "the store's address is not a URL; write sqlite:///var/leadloop.db or postgresql+psycopg://user@host/name"
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise StoreError(
+            f"the store cannot be kept in {parsed.drivername!r}; use sqlite:///... or postgresql+psycopg://..."
+        )
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError(
+            "a store in memory forgets what it acknowledged; name a file: sqlite:///var/leadloop.db"
+        )
+    return parsed
+
+
+def connect(url: str, *, create: bool, busy_seconds: float) -> Engine:
+    """An engine for the store's URL; opens nothing yet except the folder of a new SQLite file.
+
+    Raises StoreError for an address that cannot be a store, or, with ``create=False``, for a SQLite file that is not there.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        path = Path(parsed.database or "")
+        if not create and not path.is_file():
+            raise StoreError(f"there is no store at {path}; `leadloop import` makes one")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+        engine = create_engine(
+            parsed, connect_args={"timeout": busy_seconds}, hide_parameters=True, pool_size=8, max_overflow=32
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        options = f"-c lock_timeout={int(busy_seconds * 1000)}"
+        return create_engine(
+            parsed,
+            connect_args={"options": options, "connect_timeout": 10, "application_name": "leadloop"},
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=8,
+            max_overflow=32,
+            isolation_level="READ COMMITTED",
+        )
+    except (ImportError, NoSuchModuleError):
+        raise StoreError(
+            "PostgreSQL needs the psycopg driver; install leadloop with its 'postgres' extra"
+        ) from None
+
+
+def _prepare_sqlite(dbapi_connection: sqlite3.Connection, record: object) -> None:
+    # None: the driver must not begin transactions by itself, `_begin_sqlite` does.
+    dbapi_connection.isolation_level = None
+    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "TRUNCATE"
+    held = dbapi_connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if held.upper() != mode:
+        dbapi_connection.execute(f"PRAGMA journal_mode={mode}")
+    dbapi_connection.execute("PRAGMA synchronous=FULL")
+    dbapi_connection.execute("PRAGMA foreign_keys=ON")
+    dbapi_connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the database's errors into StoreErrors that say what to do. Values of rows never appear in them."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise StoreError("the store is busy: no free connection; try again") from error
+    except DBAPIError as error:
+        raise StoreError(_explain(error)) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"the store failed: {type(error).__name__}") from error
+    except sqlite3.Error as error:
+        raise StoreError(_explain_text(str(error))) from error
+
+
+def _explain(error: DBAPIError) -> str:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in ("55P03", "40P01", "40001"):
+        return "the store is busy: another writer holds it; nothing was written, try again"
+    if state is not None:
+        # PostgreSQL's texts quote values of rows; its codes do not.
+        return f"PostgreSQL refused (SQLSTATE {state}); nothing was written"
+    if type(error.orig).__module__.startswith("psycopg"):
+        return "cannot reach PostgreSQL; check that it runs and that the store's address is right"
+    return _explain_text(str(error.orig))
+
+
+def _explain_text(text: str) -> str:
+    if "locked" in text or "busy" in text:
+        return "the store is busy: another writer holds it; nothing was written, try again"
+    if "malformed" in text or "not a database" in text or "corrupt" in text:
+        return f"the store's file is damaged ({text}); restore it from a backup"
+    if "full" in text or "disk I/O" in text:
+        return (
+            f"the store could not write ({text}); nothing was written: free space on its disk, then try again"
+        )
+    if "unable to open" in text or "readonly" in text:
+        return f"the store's file cannot be opened for writing ({text}); check the folder and its permissions"
+    return f"the store failed: {text}"
+
+
+class Turns:
+    """Write transactions of one process: one at a time on SQLite, nested calls on one thread joined into one."""
+
+    def __init__(self, engine: Engine, *, busy_seconds: float) -> None:
+        self._engine = engine.execution_options(writes=True)
+        self._busy_seconds = busy_seconds
+        # SQLite's own waiting polls with sleeps; threads of one process queue on a lock instead.
+        self._queue = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._own = threading.local()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection inside a write transaction, committed when the outermost block ends, rolled back if it raises."""
+        held = getattr(self._own, "connection", None)
+        if held is not None:
+            with explained():
+                yield held
+            return
+        if self._queue and not self._queue.acquire(timeout=self._busy_seconds):
+            raise StoreError("the store is busy: another writer holds it; nothing was written, try again")
+        try:
+            with explained(), self._engine.begin() as connection:
+                self._own.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._own.connection = None
+        finally:
+            if self._queue:
+                self._queue.release()
+
+    @property
+    def current(self) -> Connection | None:
+        """This thread's open write transaction: reads inside it see what it wrote."""
+        return getattr(self._own, "connection", None)
+
+
+def insert_new(
+    connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> int:
+    """Insert rows whose unique ids are not there yet; the rows' values are in the order of ``columns``. Returns how many were new."""
+    if not rows:
+        return 0
+    names = ", ".join(columns)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        return connection.exec_driver_sql(statement, rows).rowcount
+    # One array for each column: a single statement, whatever the number of rows.
+    arrays = ", ".join(f"%s::{_array_type(table, name)}[]" for name in columns)
+    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+    return connection.exec_driver_sql(statement, tuple(list(c) for c in zip(*rows, strict=True))).rowcount
+
+
+def _array_type(table: Table, name: str) -> str:
+    kind = table.c[name].type
+    for python_type, sql in (
+        (BigInteger, "bigint"), (Integer, "integer"), (Boolean, "boolean"), (Double, "double precision"),
+        (LargeBinary, "bytea"),
+    ):  # fmt: skip
+        if isinstance(kind, python_type):
+            return sql
+    return "text"
+
+
+def file_of(engine: Engine) -> str | None:
+    """The SQLite file's absolute path, None on PostgreSQL."""
+    return os.path.abspath(engine.url.database or "") if engine.dialect.name == "sqlite" else None  # noqa: PTH100

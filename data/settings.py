@@ -1,0 +1,97 @@
+"""Where things are kept and how the service listens, as one frozen value.
+
+The environment is an argument: nothing here reads it by itself. A misspelt ``LEADLOOP_`` name stops the start instead of being ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.domain import GOALS
+from data.errors import ConfigError, did_you_mean, unknown_key
+
+PREFIX = "LEADLOOP_"
+NAMES = (
+    "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
+    "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES",
+)  # fmt: skip
+# Read by the test suite alone; set in a shell they must not keep the command from starting.
+_FOR_TESTS = ("LEADLOOP_TEST_POSTGRES", "LEADLOOP_SHARED_DATA")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One installation.
+
+    Attributes
+    ----------
+    home : folder of run-time files; need not exist yet. ``LEADLOOP_HOME``, default ``var``.
+    store_url : leads, touchpoints and outcomes. ``LEADLOOP_STORE``, default a SQLite file in ``home``.
+    registry_url : model versions, ``sqlite:///...`` or ``http://...``. ``LEADLOOP_REGISTRY``, default a SQLite file in ``home``.
+    goal : what is predicted. ``LEADLOOP_GOAL``, default ``qualified``.
+    host, port : where the service listens. ``LEADLOOP_HOST``, ``LEADLOOP_PORT``, default 127.0.0.1 and 3000.
+    poll_seconds : how often the service asks for a new champion. ``LEADLOOP_POLL_SECONDS``, default 2.
+    max_body_bytes : longest request body. ``LEADLOOP_MAX_BODY_BYTES``, default 10 MiB.
+    """
+
+    home: Path = Path("var")
+    store_url: str = "sqlite:///var/leadloop.db"
+    registry_url: str = "sqlite:///var/mlflow.db"
+    goal: str = "qualified"
+    host: str = "127.0.0.1"
+    port: int = 3000
+    poll_seconds: float = 2.0
+    max_body_bytes: int = 10_485_760
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Settings named in ``env``; a blank value counts as not given.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown ``LEADLOOP_`` name (with the nearest known one), an unknown goal, or a number that is none.
+        """
+        for name in env:
+            if name.startswith(PREFIX) and name not in NAMES and name not in _FOR_TESTS:
+                raise unknown_key(name, NAMES, where="the environment")
+        given = {name: env[name].strip() for name in NAMES if env.get(name, "").strip()}
+        home = Path(given.get("LEADLOOP_HOME", "var"))
+        goal = given.get("LEADLOOP_GOAL", "qualified")
+        if goal not in GOALS:
+            raise ConfigError(f"LEADLOOP_GOAL: unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
+        return cls(
+            home=home,
+            store_url=given.get("LEADLOOP_STORE", f"sqlite:///{home.as_posix()}/leadloop.db"),
+            registry_url=given.get("LEADLOOP_REGISTRY", f"sqlite:///{home.as_posix()}/mlflow.db"),
+            goal=goal,
+            host=given.get("LEADLOOP_HOST", "127.0.0.1"),
+            port=_whole(given, "LEADLOOP_PORT", default=3000, least=0, most=65_535),
+            poll_seconds=_seconds(given, "LEADLOOP_POLL_SECONDS", default=2.0),
+            max_body_bytes=_whole(
+                given, "LEADLOOP_MAX_BODY_BYTES", default=10_485_760, least=1_024, most=2**40
+            ),
+        )
+
+
+def _whole(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    text = given.get(name, str(default))
+    # isdecimal alone lets other scripts' digits through, which int() reads and people do not.
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if not least <= number <= most:
+        raise ConfigError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
+    return number
+
+
+def _seconds(given: Mapping[str, str], name: str, *, default: float) -> float:
+    text = given.get(name, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.01 <= number <= 86_400:
+        raise ConfigError(f"{name} must be seconds from 0.01 to 86400, not {text!r}")
+    return number

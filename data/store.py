@@ -1,0 +1,298 @@
+"""The store: leads, touchpoints and outcomes as they arrived.
+
+Facts are appended and never changed. The same message twice is the same as once: touchpoints and outcomes are known by
+(source, id), leads by their id, and a profile that says nothing new is not kept again. When a call returns, what it added is durable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, func, select, text
+
+from data import columns, migrations, reading, scorelog, tables
+from data.columns import TrainingTables
+from data.database import Turns, connect, explained, insert_new
+from data.domain import Lead, Outcome, Touchpoint
+from data.errors import StoreError
+from data.scorelog import ScoreRow
+from data.snapshots import LeadHistory, ProfileVersion
+
+_CHUNK = 10_000
+_LEADS = ("lead_id", "created_at", "received_at")
+_PROFILES = ("lead_id", "observed_at", "received_at", "fields", "as_exported")
+_TOUCHPOINTS = (
+    "source", "touchpoint_id", "lead_id", "occurred_at", "received_at", "received_assumed", "type", "channel", "campaign",
+    "content", "direction", "value",
+)  # fmt: skip
+_OUTCOMES = (
+    "source", "outcome_id", "lead_id", "kind", "occurred_at", "received_at", "received_assumed", "undoes", "amount",
+)  # fmt: skip
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many messages said something new, and how many were known already."""
+
+    new: int
+    known: int
+
+
+def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> Store:
+    """Open the store at a database URL, making or renewing its tables where needed.
+
+    Parameters
+    ----------
+    url : ``sqlite:///path`` (a file on a local disk) or ``postgresql+psycopg://user@host/name``.
+    create : whether a SQLite file that is not there is made.
+    busy_seconds : how long a write waits for other writers before it gives up.
+
+    Raises
+    ------
+    StoreError
+        If the address is no store, the file is missing, damaged or not writable, or a newer leadloop made the tables.
+    """
+    engine = connect(url, create=create, busy_seconds=busy_seconds)
+    try:
+        with explained():
+            migrations.upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, url=url, busy_seconds=busy_seconds)
+
+
+class Store:
+    """Leads, touchpoints, outcomes and past scores in one database. May be shared by threads; processes open their own.
+
+    A touchpoint or outcome may come before its lead. Two messages with one id and different content: the first received stays.
+    """
+
+    def __init__(self, engine: Engine, *, url: str, busy_seconds: float) -> None:
+        self.url = url
+        self._engine = engine
+        self._turns = Turns(engine, busy_seconds=busy_seconds)
+
+    def __repr__(self) -> str:
+        return f"Store({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything this thread adds inside the block is committed together at its end, or not at all if it raises."""
+        with self._turns.write():
+            yield
+
+    def add_leads(self, leads: Iterable[Lead], *, now: int) -> Added:
+        """Create leads and append what their profiles newly say. ``new`` counts messages that did either.
+
+        A lead's ``created_at`` stays as first given. Without ``received_at`` a lead counts as received when it was created, and its
+        profile when it was observed; a profile with neither time is as of ``created_at`` when exported, else as of ``now``.
+        A profile is left out when, for each of its fields, the statement before it says the same.
+        """
+        new = total = 0
+        with self._turns.write() as connection:
+            for chunk in _chunks(leads):
+                new += self._add_some_leads(connection, chunk, now)
+                total += len(chunk)
+        return Added(new, total - new)
+
+    def _add_some_leads(self, connection: Connection, chunk: list[Lead], now: int) -> int:
+        ids = sorted({lead.lead_id for lead in chunk})
+        there = reading.existing_leads(connection, ids)
+        firsts = {lead.lead_id: lead for lead in reversed(chunk) if lead.lead_id not in there}
+        rows = [
+            (i, firsts[i].created_at, _either(firsts[i].received_at, firsts[i].created_at))
+            for i in ids
+            if i in firsts
+        ]
+        insert_new(connection, tables.leads, _LEADS, rows)
+        if connection.dialect.name == "postgresql":
+            # Two writers of one lead's profile must see each other's; sorted, so that they cannot wait in a circle.
+            statement = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
+            connection.execute(statement, {"ids": ids})
+        held = reading.profiles(connection, ids)
+        patches, changed = [], set(firsts)
+        new = 0
+        for lead in chunk:
+            patch = _patch(lead, now)
+            versions = held.setdefault(lead.lead_id, [])
+            is_news = bool(patch.fields) and not _says_nothing_new(patch, versions)
+            if is_news:
+                versions.append(patch)
+                patches.append(
+                    (
+                        lead.lead_id,
+                        patch.observed_at,
+                        patch.received_at,
+                        _json(patch.fields),
+                        patch.as_exported,
+                    )
+                )
+            new += is_news or lead.lead_id in changed
+            changed.discard(lead.lead_id)
+        insert_new(connection, tables.profiles, _PROFILES, patches)
+        return new
+
+    def add_touchpoints(self, touchpoints: Iterable[Touchpoint], *, now: int) -> Added:
+        """Append touchpoints not known yet by (source, id).
+
+        One without ``received_at`` is marked so and counts as received when it occurred (``now`` if that is still to come).
+        """
+        return self._append(
+            tables.touchpoints,
+            _TOUCHPOINTS,
+            (
+                (
+                    t.source, t.touchpoint_id, t.lead_id, t.occurred_at,
+                    min(t.occurred_at, now) if t.received_at is None else t.received_at, t.received_at is None,
+                    t.type, t.channel, t.campaign, t.content, t.direction, _number(t.value),
+                )
+                for t in touchpoints
+            ),
+        )  # fmt: skip
+
+    def add_outcomes(self, outcomes: Iterable[Outcome], *, now: int) -> Added:
+        """Append outcomes not known yet by (source, id); ``received_at`` as for touchpoints."""
+        return self._append(
+            tables.outcomes,
+            _OUTCOMES,
+            (
+                (
+                    o.source, o.outcome_id, o.lead_id, o.kind, o.occurred_at,
+                    min(o.occurred_at, now) if o.received_at is None else o.received_at, o.received_at is None,
+                    o.undoes, _number(o.amount),
+                )
+                for o in outcomes
+            ),
+        )  # fmt: skip
+
+    def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
+        new = total = 0
+        with self._turns.write() as connection:
+            for chunk in _chunks(rows):
+                # Sorted by (source, id): on PostgreSQL two writers of the same ids meet in one order.
+                chunk.sort(key=lambda row: row[:2])
+                new += insert_new(connection, table, names, chunk)
+                total += len(chunk)
+        return Added(new, total - new)
+
+    def histories(self, lead_ids: Sequence[str], *, cutoff: int | None = None) -> dict[str, LeadHistory]:
+        """All that is held about these leads, or, with a cutoff, all that had happened and been received by then.
+
+        Leads of which nothing is known are absent. One that was never created, but has touchpoints or outcomes, counts as created at
+        the earliest of them.
+        """
+        with self._read() as connection:
+            return reading.histories(connection, lead_ids, cutoff=cutoff)
+
+    def outcomes_of(self, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
+        """Outcomes by lead, by (time, source, id); leads without any are absent."""
+        with self._read() as connection:
+            return reading.outcomes(connection, lead_ids)
+
+    def lead_ids(self, *, created_from: int | None = None, created_before: int | None = None) -> list[str]:
+        """Ids of created leads, by (created_at, lead_id); ``created_from`` is inside, ``created_before`` is not."""
+        with self._read() as connection:
+            return reading.lead_ids(connection, created_from=created_from, created_before=created_before)
+
+    def read_training(self) -> TrainingTables:
+        """Everything about all created leads in columns, read in short pages so that writers go on meanwhile."""
+        with explained():
+            return columns.read_training(self._engine)
+
+    def log_scores(self, rows: Sequence[ScoreRow]) -> None:
+        """Append scores that were given; one that is there already by ``score_id`` stays as it is."""
+        with self._turns.write() as connection:
+            scorelog.append(connection, rows)
+
+    def recent_scores(self, *, limit: int) -> list[ScoreRow]:
+        """The last scores logged, newest first."""
+        with self._read() as connection:
+            return scorelog.recent(connection, limit=limit)
+
+    def score_by_id(self, score_id: str) -> ScoreRow | None:
+        with self._read() as connection:
+            return scorelog.by_id(connection, score_id)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes`` and ``scores``."""
+        with self._read() as connection:
+            return {
+                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for name, table in tables.metadata.tables.items()
+            }
+
+    def check(self) -> None:
+        """Read the whole SQLite file for damage, or ask PostgreSQL for an answer. Raises StoreError when it fails.
+
+        A damaged file often still answers queries; only this sees it. Takes about a second for each GB.
+        """
+        with self._read() as connection:
+            if connection.dialect.name != "sqlite":
+                connection.execute(text("SELECT 1"))
+                return
+            found = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
+        if found != ["ok"]:
+            raise StoreError(
+                f"the store's file is damaged ({'; '.join(found)[:300]}); restore it from a backup"
+            )
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        current = self._turns.current
+        with explained():
+            if current is not None:
+                yield current
+                return
+            with self._engine.connect() as connection:
+                yield connection
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    source = iter(items)
+    while chunk := list(islice(source, _CHUNK)):
+        yield chunk
+
+
+def _either(first: int | None, second: int) -> int:
+    return second if first is None else first
+
+
+def _number(value: float | None) -> float | None:
+    # NaN would be null in SQLite and a number in PostgreSQL.
+    return None if value is None or value != value else float(value)
+
+
+def _patch(lead: Lead, now: int) -> ProfileVersion:
+    observed = lead.observed_at
+    if observed is None:
+        observed = _either(lead.received_at, lead.created_at if lead.as_exported else now)
+    fields = {name: value if isinstance(value, str) else float(value) for name, value in lead.profile.items()}
+    return ProfileVersion(observed, _either(lead.received_at, observed), fields, lead.as_exported)
+
+
+def _says_nothing_new(patch: ProfileVersion, held: Sequence[ProfileVersion]) -> bool:
+    """Whether no snapshot, at any cutoff, would change by adding the patch to what is held."""
+    latest: dict[str, ProfileVersion] = {}
+    for version in sorted(held, key=ProfileVersion.order):
+        if version.order() <= patch.order():
+            latest.update(dict.fromkeys(version.fields, version))
+    return all(
+        name in latest
+        and latest[name].fields[name] == value
+        and latest[name].received_at <= patch.received_at
+        for name, value in patch.fields.items()
+    )
+
+
+def _json(fields: Mapping[str, str | float]) -> str:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,120 @@
+"""The tables of the store.
+
+Facts are appended and never changed. Every table has ``seq``, the order of arrival, by which long reads are paged. Instants are
+microseconds since 1970 UTC in 64-bit integers. Ids sort by code point in both databases, so that ties break alike.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts only INTEGER primary keys up by itself.
+Sequence = BigInteger().with_variant(Integer(), "sqlite")
+# PostgreSQL would sort by the server's language; SQLite compares bytes.
+Id = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _seq() -> Column:
+    return Column("seq", Sequence, primary_key=True, autoincrement=True)
+
+
+leads = Table(
+    "leads",
+    metadata,
+    _seq(),
+    Column("lead_id", Id, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    UniqueConstraint("lead_id", name="uq_leads_lead_id"),
+    Index("ix_leads_created_at", "created_at"),
+    sqlite_autoincrement=True,
+)
+
+# ``fields`` is JSON with sorted keys: a patch over what was known before.
+profiles = Table(
+    "profiles",
+    metadata,
+    _seq(),
+    Column("lead_id", Id, nullable=False),
+    Column("observed_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("as_exported", Boolean, nullable=False),
+    Index("ix_profiles_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
+touchpoints = Table(
+    "touchpoints",
+    metadata,
+    _seq(),
+    Column("source", Id, nullable=False),
+    Column("touchpoint_id", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("received_assumed", Boolean, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("channel", Text),
+    Column("campaign", Text),
+    Column("content", Text),
+    Column("direction", Text),
+    Column("value", Double),
+    UniqueConstraint("source", "touchpoint_id", name="uq_touchpoints_source"),
+    Index("ix_touchpoints_lead_id", "lead_id", "occurred_at"),
+    sqlite_autoincrement=True,
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _seq(),
+    Column("source", Id, nullable=False),
+    Column("outcome_id", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("received_assumed", Boolean, nullable=False),
+    Column("undoes", Id),
+    Column("amount", Double),
+    UniqueConstraint("source", "outcome_id", name="uq_outcomes_source"),
+    Index("ix_outcomes_lead_id", "lead_id", "occurred_at"),
+    sqlite_autoincrement=True,
+)
+
+# ``features`` is the row of the matrix as float64 bytes, so that any past score can be recomputed bit for bit.
+scores = Table(
+    "scores",
+    metadata,
+    _seq(),
+    Column("score_id", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    Column("goal", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("cutoff", BigInteger, nullable=False),
+    Column("score", Integer, nullable=False),
+    Column("grade", Text, nullable=False),
+    Column("probability", Double),
+    Column("points", Double, nullable=False),
+    Column("features", LargeBinary, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("stored", Boolean, nullable=False),
+    UniqueConstraint("score_id", name="uq_scores_score_id"),
+    Index("ix_scores_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
