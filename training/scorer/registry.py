@@ -47,8 +47,8 @@ class ModelVersion:
 
 
 def model_name(goal: str) -> str:
-    """The registered model's name of a goal."""
-    return f"leadloop-{goal}"
+    """The registered model's name of a goal; characters MLflow refuses in names become hyphens."""
+    return "leadloop-" + re.sub(r"[^\w\-]+", "-", goal)
 
 
 class Registry:
