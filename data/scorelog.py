@@ -60,3 +60,10 @@ def recent(connection: Connection, *, limit: int) -> list[ScoreRow]:
 def by_id(connection: Connection, score_id: str) -> ScoreRow | None:
     row = connection.execute(_rows.where(tables.scores.c.score_id == score_id)).first()
     return ScoreRow(*row) if row else None
+
+
+def last_of(connection: Connection, lead_id: str) -> ScoreRow | None:
+    """The newest score of a lead, None when it has none."""
+    statement = _rows.where(tables.scores.c.lead_id == lead_id).order_by(tables.scores.c.seq.desc()).limit(1)
+    row = connection.execute(statement).first()
+    return ScoreRow(*row) if row else None

@@ -220,6 +220,11 @@ class Store:
         with self._read() as connection:
             return scorelog.by_id(connection, score_id)
 
+    def last_score(self, lead_id: str) -> ScoreRow | None:
+        """The newest score of a lead, None when it was never scored."""
+        with self._read() as connection:
+            return scorelog.last_of(connection, lead_id)
+
     def counts(self) -> dict[str, int]:
         """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes`` and ``scores``."""
         with self._read() as connection:
