@@ -1,0 +1,102 @@
+"""What all tests share: how hard properties are tried, and both databases.
+
+``HYPOTHESIS_PROFILE=nightly`` tries 2,000 examples instead of 100. PostgreSQL tests start a server of their own from the system's
+binaries, on loopback, and throw it away; ``LEADLOOP_TEST_POSTGRES=postgresql+psycopg://...`` uses one that runs already.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A store made by a fixture serves all examples of one test; the tests clear it themselves.
+_CALM = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_CALM)
+settings.register_profile("nightly", max_examples=2_000, deadline=None, suppress_health_check=_CALM)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server in which databases may be made; skips where there is none."""
+    given = os.environ.get("LEADLOOP_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    pytest.importorskip("psycopg", reason="psycopg is not installed; install the 'postgres' extra")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
+        Path(path) for path in [shutil.which("initdb")] if path
+    ]
+    if not found:
+        pytest.skip("PostgreSQL's initdb is not installed; or name a server in LEADLOOP_TEST_POSTGRES")
+    bin_folder = found[-1].parent
+    # PostgreSQL refuses to run as root.
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        try:
+            pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("running as root and there is no user 'postgres' to run PostgreSQL as")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    with tempfile.TemporaryDirectory(prefix="leadloop-pg-") as folder:
+        if as_user:
+            shutil.chown(folder, "postgres", "postgres")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=100"
+        control = [*as_user, str(bin_folder / "pg_ctl"), "-D", f"{folder}/data", "-w"]
+        initdb = [*as_user, str(bin_folder / "initdb"), "-D", f"{folder}/data", "-U", "leadloop"]
+        _run([*initdb, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+        _run([*control, "-l", f"{folder}/log", "-o", options, "start"])
+        try:
+            yield f"postgresql+psycopg://leadloop@127.0.0.1:{port}/postgres"
+        finally:
+            _run([*control, "-m", "immediate", "stop"])
+
+
+def _run(command: list[str]) -> None:
+    # Output goes to a file: a server that inherits a pipe would keep `run` waiting for its end.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", check=False
+        )
+        if done.returncode:
+            output.seek(0)
+            pytest.skip(f"PostgreSQL did not start: {output.read().decode(errors='replace')[-500:]}")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty database, dropped afterwards."""
+    from sqlalchemy import create_engine, make_url, text
+
+    name = f"leadloop_{uuid.uuid4().hex}"
+    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/leadloop.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of each kind."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
