@@ -1,0 +1,34 @@
+"""The HTTP application, assembled.
+
+Everything it works with arrives as a value, so tests and other servers run it in process. It asks neither environment nor clock.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from serving import pages, problems
+from serving.limits import BodyLimit
+from serving.parts import Parts
+from serving.routes import leads, model, outcomes, score, touchpoints
+
+DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """The application at ``/``: the API under ``/v1``, pages for people elsewhere."""
+    app = FastAPI(
+        title="leadloop",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,  # FastAPI's page loads its script from a CDN; ours is served from here.
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    for room in (score, leads, touchpoints, outcomes, model):
+        app.include_router(room.routes(parts))
+    pages.install(app, parts)
+    app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes)
+    app.add_middleware(problems.Crashes)
+    return app

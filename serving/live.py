@@ -1,0 +1,225 @@
+"""Which model serves.
+
+A thread in each process asks the registry which version is champion. A new one is fetched, tried out in a process of its own, and only then
+put in the place of the old one, in one step: a request keeps the scorer it started with. Whatever goes wrong, the last good one keeps
+serving, also across restarts, from the copy on disk. A version that fails its trial is refused and remembered, not tried again and again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from data.errors import DamagedScorerError, LeadloopError
+from serving.problems import reason_of
+from serving.smoke import try_out
+from training.scorer.artifact import load_scorer_folder, scorer_hash
+from training.scorer.scorer import Scorer
+
+logger = logging.getLogger("leadloop.serving")
+
+_CURRENT = "current.json"
+_LONGEST_WAIT = 60.0
+_KEPT_VERSIONS = 3
+
+
+class Champions(Protocol):
+    """The part of the registry that serving needs."""
+
+    def resolve(self, goal: str, alias: str) -> str | None: ...
+
+    def fetch(self, goal: str, number: str, *, into: Path) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model in service: never changed, only replaced."""
+
+    scorer: Scorer
+    version: str
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the last look at the registry found, for people."""
+
+    champion: str | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    trouble: str | None = None
+
+
+class LiveScorer:
+    """The served model of one goal, exchanged while it serves.
+
+    Parameters
+    ----------
+    registry : answers which version is champion and hands out its files.
+    goal : what is predicted.
+    folder : where copies are kept; shared by the processes of one service.
+    poll_seconds : how often the registry is asked. While it does not answer, the pauses grow up to a minute.
+    trial : raises when a folder's scorer must not serve; runs the scorer in a process of its own.
+    """
+
+    def __init__(
+        self,
+        registry: Champions,
+        *,
+        goal: str,
+        folder: Path,
+        poll_seconds: float,
+        trial: Callable[[Path], None] = try_out,
+    ) -> None:
+        self.goal = goal
+        self.watch = Watch()
+        self._registry = registry
+        self._folder = Path(folder)
+        self._poll_seconds = poll_seconds
+        self._trial = trial
+        self._served: Served | None = None
+        self._refused: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def current(self) -> Served | None:
+        """The model that serves now; take it once per request."""
+        return self._served
+
+    def scorer_of(self, version: str) -> Scorer | None:
+        """The scorer of a version that serves or whose copy is still on disk; None otherwise."""
+        served = self._served
+        if served is not None and served.version == version:
+            return served.scorer
+        folder = self._folder / version
+        if not version.isdigit() or not folder.is_dir():
+            return None
+        try:
+            return _load(folder, version).scorer
+        except (LeadloopError, OSError) as fault:
+            logger.warning("the copy of version %s cannot be read: %s", version, reason_of(fault))
+            return None
+
+    def start(self) -> None:
+        """Take up the copy on disk, if there is a good one, and begin to watch the registry."""
+        self.take_up_copy()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._watch, name="leadloop-live", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+            self._thread = None
+
+    def take_up_copy(self) -> None:
+        """Serve the last good version from disk; none, or a damaged one, leaves nothing serving."""
+        try:
+            note = json.loads((self._folder / _CURRENT).read_text())
+            number = str(note["version"])
+            folder = self._folder / number
+            if scorer_hash(folder) != note["hash"]:
+                raise DamagedScorerError(f"the copy of version {number} was altered")
+            # These very bytes passed the trial before, and the sums are compared before anything is parsed.
+            self._served = _load(folder, number)
+            logger.info("serving version %s from the copy on disk", number)
+        except FileNotFoundError:
+            return
+        except (LeadloopError, OSError, ValueError, KeyError, TypeError) as fault:
+            logger.warning("the copy on disk cannot serve: %s", reason_of(fault))
+
+    def look(self) -> None:
+        """Ask the registry once and follow its champion. Raises what the registry raises; the served model stays."""
+        number = self._registry.resolve(self.goal, "champion")
+        served = self._served
+        if (
+            number is not None
+            and number not in self._refused
+            and (served is None or served.version != number)
+        ):
+            self._exchange(number)
+        self.watch = Watch(champion=number, refused=dict(self._refused))
+
+    def _exchange(self, number: str) -> None:
+        folder = self._folder / number
+        try:
+            self._served = self._made_ready(number, folder)
+        except DamagedScorerError as fault:
+            self._refused[number] = str(fault)
+            shutil.rmtree(folder, ignore_errors=True)
+            logger.error("version %s is refused, %s keeps serving: %s", number, self._name(), fault)
+            return
+        _write_note(self._folder, {"version": number, "hash": scorer_hash(folder)})
+        logger.info("version %s serves", number)
+        self._forget_old(number)
+
+    def _made_ready(self, number: str, folder: Path) -> Served:
+        if not folder.is_dir():
+            # Each process fetches beside the others and moves the whole folder: nobody ever sees half of one.
+            arriving = self._folder / f".{number}.{os.getpid()}"
+            shutil.rmtree(arriving, ignore_errors=True)
+            self._registry.fetch(self.goal, number, into=arriving)
+            try:
+                self._trial(arriving)
+                arriving.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+            finally:
+                shutil.rmtree(arriving, ignore_errors=True)
+        else:
+            self._trial(folder)
+        return _load(folder, number)
+
+    def _watch(self) -> None:
+        pause = self._poll_seconds
+        while not self._stop.is_set():
+            try:
+                self.look()
+                pause = self._poll_seconds
+            except Exception as fault:
+                # Whatever it is, it must not end the watch: the served model stays, and the next look may succeed.
+                if self.watch.trouble is None:
+                    logger.warning(
+                        "the registry cannot be followed, %s keeps serving: %s",
+                        self._name(),
+                        reason_of(fault),
+                    )
+                why = str(fault) if isinstance(fault, LeadloopError) else type(fault).__name__
+                self.watch = Watch(self.watch.champion, dict(self._refused), trouble=why)
+                pause = min(max(pause, 0.1) * 2, _LONGEST_WAIT)
+            self._stop.wait(pause)
+
+    def _name(self) -> str:
+        return "nothing" if self._served is None else f"version {self._served.version}"
+
+    def _forget_old(self, number: str) -> None:
+        copies = [p for p in self._folder.iterdir() if p.is_dir() and p.name.isdigit() and p.name != number]
+        copies.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in copies[_KEPT_VERSIONS:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _load(folder: Path, number: str) -> Served:
+    scorer = load_scorer_folder(folder).with_version(number)
+    try:
+        card = json.loads((folder / "card.json").read_text())
+    except (OSError, ValueError):
+        card = {}
+    return Served(scorer=scorer, version=number, card=card)
+
+
+def _write_note(folder: Path, note: dict[str, str]) -> None:
+    arriving = folder / f".{_CURRENT}.{os.getpid()}"
+    with arriving.open("w") as file:
+        json.dump(note, file)
+        file.flush()
+        os.fsync(file.fileno())
+    arriving.replace(folder / _CURRENT)

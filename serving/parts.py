@@ -1,0 +1,51 @@
+"""The collaborators of the application, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from data.store import Store
+from serving.json_body import read_json
+from serving.live import LiveScorer, Served
+from serving.problems import no_model
+from serving.scoring import Scoring
+from serving.writer import Clock, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes work with.
+
+    Attributes
+    ----------
+    store : read by pages and lead views; written through ``writer`` only.
+    live : which model serves.
+    clock : microseconds since 1970 UTC.
+    max_body_bytes : longest body, also after unpacking.
+    score_patience, write_patience : seconds a score and a write wait for the store.
+    """
+
+    store: Store
+    writer: Writer
+    live: LiveScorer
+    clock: Clock
+    max_body_bytes: int = 10_485_760
+    score_patience: float = 1.0
+    write_patience: float = 10.0
+
+    def served(self) -> Served:
+        """The model for this request. Raises Problem 503 when none serves yet."""
+        served = self.live.current()
+        if served is None:
+            raise no_model()
+        return served
+
+    def scoring(self) -> Scoring:
+        return Scoring(self.store, self.writer, clock=self.clock, patience=self.score_patience)
+
+    async def body(self, request: Request) -> Any:
+        """The request's JSON, strictly read."""
+        return await read_json(request, max_bytes=self.max_body_bytes)

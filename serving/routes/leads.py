@@ -1,0 +1,136 @@
+"""POST /v1/leads, GET /v1/leads/{lead_id} and its explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from data.domain import check_id, format_instant
+from data.errors import ContractError
+from serving.answers import ExplanationOut, LeadOut, to_json
+from serving.explanations import explanation_of, shown_score
+from serving.messages import read_lead
+from serving.parts import Parts
+from serving.problems import Problem, reason_of, store_away
+from serving.routes.documents import LEAD, RECEIVED, body_of, one_or_many, refusals
+from serving.routes.keeping import keep
+from serving.writer import STORE_FAULTS, logger
+
+_EXAMPLE = {"lead_id": "00Q5g00000ABCDE", "created_at": "2026-03-01T08:00:00Z", "title": "Head of Operations"}
+_SHOWN = 100
+
+T = TypeVar("T")
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Keeping leads, and telling what is known about one."""
+    router = APIRouter(tags=["leads"])
+
+    @router.post(
+        "/v1/leads",
+        operation_id="keepLeads",
+        summary="Keep leads; a lead sent again adds what is new",
+        responses=RECEIVED,
+        openapi_extra=body_of(one_or_many(LEAD, "leads"), _EXAMPLE),
+    )
+    async def keep_leads(request: Request) -> Response:
+        now, served = parts.clock(), parts.live.current()
+        fields = served.scorer.features.fields if served else frozenset()
+        return await keep(
+            parts,
+            await parts.body(request),
+            name="leads",
+            read=lambda item: read_lead(item, fields=fields, now=now),
+            add=lambda items, at: parts.store.add_leads([m.lead(now=at) for m in items], now=at),
+        )
+
+    # Before the lead itself: ids may hold slashes, so that address would swallow this one.
+    @router.get(
+        "/v1/leads/{lead_id:path}/explanation",
+        operation_id="explainLead",
+        summary="Why the lead's last score is what it is",
+        responses={200: {"model": ExplanationOut}, **refusals(404, 503)},
+    )
+    async def explain_lead(lead_id: str) -> Response:
+        known = _checked(lead_id)
+        row = await _read(lambda: parts.store.last_score(known))
+        if row is None:
+            raise Problem(404, "not_scored", "This lead has not been scored yet; POST it to /v1/score.")
+        return to_json(await run_in_threadpool(explanation_of, row, parts.live))
+
+    @router.get(
+        "/v1/leads/{lead_id:path}",
+        operation_id="showLead",
+        summary="What is known about a lead",
+        responses={200: {"model": LeadOut}, **refusals(404, 503)},
+    )
+    async def show_lead(lead_id: str) -> Response:
+        known = _checked(lead_id)
+        return to_json(await _read(lambda: _view(parts, known)))
+
+    return router
+
+
+def _view(parts: Parts, lead_id: str) -> dict[str, Any]:
+    history = parts.store.histories([lead_id]).get(lead_id)
+    if history is None:
+        raise _unknown()
+    touchpoints = sorted(
+        history.touchpoints, key=lambda t: (t.occurred_at, t.source, t.touchpoint_id), reverse=True
+    )
+    last = parts.store.last_score(lead_id)
+    return {
+        "lead_id": lead_id,
+        "created_at": format_instant(history.created_at),
+        "profile": history.profile_at(parts.clock()),
+        "n_touchpoints": len(touchpoints),
+        "touchpoints": [
+            {
+                "touchpoint_id": t.touchpoint_id,
+                "occurred_at": format_instant(t.occurred_at),
+                "type": t.type,
+                "channel": t.channel,
+                "campaign": t.campaign,
+                "content": t.content,
+                "direction": t.direction,
+                "value": t.value,
+                "source": t.source,
+            }
+            for t in touchpoints[:_SHOWN]
+        ],
+        "outcomes": [
+            {
+                "outcome_id": o.outcome_id,
+                "kind": o.kind,
+                "occurred_at": format_instant(o.occurred_at),
+                "amount": o.amount,
+                "undoes": o.undoes,
+                "source": o.source,
+            }
+            for o in parts.store.outcomes_of([lead_id]).get(lead_id, [])
+        ],
+        "last_score": None if last is None else shown_score(last),
+    }
+
+
+async def _read(query: Callable[[], T]) -> T:
+    try:
+        return await run_in_threadpool(query)
+    except STORE_FAULTS as fault:
+        logger.warning("a read failed: %s", reason_of(fault))
+        raise store_away() from None
+
+
+def _checked(lead_id: str) -> str:
+    try:
+        return check_id(lead_id, name="lead_id")
+    except ContractError:
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem(404, "unknown_lead", "No lead of this lead_id is known here.")

@@ -1,0 +1,110 @@
+"""POST /v1/score and /v1/score/bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from serving.answers import BulkOut, ScoreOut, to_json
+from serving.live import Served
+from serving.messages import LeadMessage, check_count, read_score
+from serving.parts import Parts
+from serving.problems import Problem
+from serving.routes.documents import SCORE, body_of, refusals
+from serving.scoring import Answer
+
+_EXAMPLE = {
+    "lead_id": "00Q5g00000ABCDE",
+    "title": "Head of Operations",
+    "company_size": "51-200",
+    "country": "DE",
+    "touchpoints": [
+        {"touchpoint_id": "pv-81", "occurred_at": "2026-03-07T14:30:00Z", "type": "pricing_view"}
+    ],
+}
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Scoring, one lead or many."""
+    router = APIRouter(tags=["score"])
+    scoring = parts.scoring()
+
+    @router.post(
+        "/v1/score",
+        operation_id="scoreLead",
+        summary="Score a lead",
+        responses={200: {"model": ScoreOut}, **refusals(413, 422, 503)},
+        openapi_extra=body_of(SCORE, _EXAMPLE),
+    )
+    async def score_lead(request: Request) -> Response:
+        served = parts.served()
+        body = await parts.body(request)
+        message = read_score(body, fields=served.scorer.features.fields, now=parts.clock())
+        [answer] = await scoring.score([message], served)
+        if isinstance(answer, Problem):
+            raise answer
+        return to_json(answer, headers=_named(served))
+
+    @router.post(
+        "/v1/score/bulk",
+        operation_id="scoreLeads",
+        summary="Score up to 10,000 leads",
+        responses={200: {"model": BulkOut}, **refusals(413, 422, 503)},
+        openapi_extra=body_of(
+            {
+                "type": "object",
+                "required": ["leads"],
+                "properties": {"leads": {"type": "array", "items": SCORE, "minItems": 1, "maxItems": 10_000}},
+            },
+            {"leads": [_EXAMPLE]},
+        ),
+    )
+    async def score_leads(request: Request) -> Response:
+        served = parts.served()
+        items = _items(await parts.body(request))
+        fields, now = served.scorer.features.fields, parts.clock()
+        messages = await run_in_threadpool(_read_all, items, fields, now)
+        good = [m for m in messages if isinstance(m, LeadMessage)]
+        answers = iter(await scoring.score(good, served) if good else [])
+        results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
+        return await run_in_threadpool(_bulk, results, served)
+
+    return router
+
+
+def _items(body: object) -> list[object]:
+    if isinstance(body, dict) and set(body) == {"leads"}:
+        body = body["leads"]
+    if not isinstance(body, list):
+        raise Problem(422, "not_a_list", 'send {"leads": [...]} with one object per lead')
+    check_count(body, name="leads")
+    return body
+
+
+def _read_all(items: list[object], fields: Collection[str], now: int) -> list[LeadMessage | Problem]:
+    found: list[LeadMessage | Problem] = []
+    for item in items:
+        try:
+            found.append(read_score(item, fields=fields, now=now))
+        except Problem as problem:
+            found.append(problem)
+    return found
+
+
+def _bulk(results: list[Answer | Problem], served: Served) -> Response:
+    shown = [r.item(index) if isinstance(r, Problem) else r for index, r in enumerate(results)]
+    failed = sum(isinstance(r, Problem) for r in results)
+    content = {
+        "model_version": served.version,
+        "scored": len(results) - failed,
+        "failed": failed,
+        "results": shown,
+    }
+    return to_json(content, headers=_named(served))
+
+
+def _named(served: Served) -> dict[str, str]:
+    return {"X-Model-Version": served.version}

@@ -1,0 +1,244 @@
+"""From a request to a score.
+
+Kept first, then scored: the lead and its touchpoints are written, the history is read back in the same transaction, and the snapshot is cut
+at the transaction's time. So a score saw exactly what a later retraining will see at that cutoff. Every score is logged with its row of the
+matrix, by which it can be recomputed bit for bit. One scorer is taken at the start and answers the whole request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+
+from data.domain import format_instant
+from data.snapshots import LeadHistory, ProfileVersion, snapshots_of
+from data.store import ScoreRow, Store
+from serving.answers import N_REASONS, number_or_none
+from serving.live import Served
+from serving.messages import LeadMessage
+from serving.problems import Problem, reason_of, store_away
+from serving.writer import STORE_FAULTS, Clock, Writer
+from training.scorer.reasons import LeadReasons
+
+ROUTE = "champion"
+
+logger = logging.getLogger("leadloop.serving")
+
+# One lead is scored inside its transaction; a bulk would hold the store too long and is scored after it.
+_SCORED_INSIDE = 50
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message with the history its snapshot is made of, cut at ``cutoff``."""
+
+    message: LeadMessage
+    history: LeadHistory
+    is_stored: bool
+
+
+class Scoring:
+    """Scores messages and keeps what came with them.
+
+    Parameters
+    ----------
+    store, writer : where leads are kept; the writer's thread is the only one that writes.
+    clock : microseconds since 1970 UTC, for answers made without the store.
+    patience : seconds a score waits for the store before it is made from the request alone.
+    """
+
+    def __init__(self, store: Store, writer: Writer, *, clock: Clock, patience: float) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._patience = patience
+
+    async def score(self, messages: Sequence[LeadMessage], served: Served) -> list[Answer | Problem]:
+        """An answer or a problem for each message, in order.
+
+        When the store does not answer in time, what the request itself says is scored (``degraded``), and a lead that is only named by its
+        id gets a 503 problem.
+        """
+        try:
+            if len(messages) <= _SCORED_INSIDE:
+                return await self._writer.run(
+                    lambda now: self._scored_and_logged(messages, served, now), patience=self._patience
+                )
+            # A bulk writes and reads for longer than one lead does.
+            patience = self._patience + len(messages) / 250
+            now, seen = await self._writer.run(
+                lambda now: (now, self._keep(messages, now)), patience=patience
+            )
+            answers, rows = await run_in_threadpool(answers_of, seen, served, now)
+            await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
+            return answers
+        except Problem as problem:
+            if problem.code != store_away().code:
+                raise
+        return await self._degraded(messages, served)
+
+    def _scored_and_logged(
+        self, messages: Sequence[LeadMessage], served: Served, now: int
+    ) -> list[Answer | Problem]:
+        answers, rows = answers_of(self._keep(messages, now), served, now)
+        if rows:
+            self._store.log_scores(rows)
+        return answers
+
+    def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
+        """Write what is to be kept, then read every history once."""
+        kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.says_something]
+        if kept:
+            self._store.add_leads([m.lead(now=now) for m in kept], now=now)
+            touchpoints = [t for m in kept for t in m.received(now=now)]
+            if touchpoints:
+                self._store.add_touchpoints(touchpoints, now=now)
+        return self._seen(messages, self._histories(messages, now), now)
+
+    def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
+        ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
+        return self._store.histories(ids, cutoff=now) if ids else {}
+
+    def _seen(
+        self,
+        messages: Sequence[LeadMessage],
+        histories: Mapping[str, LeadHistory],
+        now: int,
+        *,
+        is_kept: bool = True,
+    ) -> list[Seen | Problem]:
+        found: list[Seen | Problem] = []
+        for message in messages:
+            held = None if message.lead_id is None else histories.get(message.lead_id)
+            is_stored = is_kept and message.is_to_store and held is not None
+            if held is None and not message.says_something:
+                found.append(no_information(message) if is_kept else store_away())
+            elif is_stored and held is not None:
+                found.append(Seen(message, held, is_stored=True))
+            else:
+                found.append(Seen(message, joined(held, message, now=now), is_stored=False))
+        return found
+
+    async def _degraded(self, messages: Sequence[LeadMessage], served: Served) -> list[Answer | Problem]:
+        now = self._clock()
+        histories: Mapping[str, LeadHistory] = {}
+        try:
+            reading = asyncio.to_thread(self._histories, messages, now)
+            histories = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(reading)), self._patience)
+        except (TimeoutError, *STORE_FAULTS) as fault:
+            logger.warning("scoring without the store: %s", reason_of(fault))
+        seen = self._seen(messages, histories, now, is_kept=False)
+        answers, rows = await run_in_threadpool(answers_of, seen, served, now, is_degraded=True)
+        if rows:
+            try:
+                # Logged when the store is back; nobody waits for it.
+                self._writer.submit(lambda _: self._store.log_scores(rows))
+            except Problem:
+                logger.warning("%d degraded scores are not logged", len(rows))
+        if len(messages) == 1 and isinstance(answers[0], Problem):
+            raise answers[0]
+        return answers
+
+
+def no_information(message: LeadMessage) -> Problem:
+    """Nothing is known about the lead, neither here nor in the message."""
+    if message.lead_id is None:
+        said = (
+            "The lead says nothing: send a profile field, touchpoints, or the lead_id of a lead sent before."
+        )
+    else:
+        said = "No lead of this lead_id is known, and the message says nothing about it: send a profile field or touchpoints."
+    return Problem(422, "no_information", said)
+
+
+def joined(held: LeadHistory | None, message: LeadMessage, *, now: int) -> LeadHistory:
+    """What is held about a lead and what the message adds, as if it had been kept now."""
+    lead_id = message.lead_id or ""
+    stated = (ProfileVersion(now, now, message.profile),) if message.profile else ()
+    received = tuple(message.received(now=now))
+    if held is None:
+        created = now if message.created_at is None else min(message.created_at, now)
+        return LeadHistory(lead_id, created, profiles=stated, touchpoints=received)
+    return LeadHistory(
+        lead_id,
+        held.created_at,
+        profiles=(*held.profiles, *stated),
+        touchpoints=(*held.touchpoints, *received),
+    )
+
+
+def answers_of(
+    seen: Sequence[Seen | Problem], served: Served, now: int, *, is_degraded: bool = False
+) -> tuple[list[Answer | Problem], list[ScoreRow]]:
+    """Answers in order, and their rows for the log: one matrix and one call of the scorer for all of them."""
+    good = [item for item in seen if isinstance(item, Seen)]
+    if not good:
+        return [item for item in seen if isinstance(item, Problem)], []
+    scorer = served.scorer
+    matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good]))
+    scored, reasons = scorer.score_matrix(matrix), scorer.reasons(matrix)
+    scored_at = format_instant(now)
+    made: list[Answer] = []
+    rows: list[ScoreRow] = []
+    for i, (item, why) in enumerate(zip(good, reasons, strict=True)):
+        score_id = uuid.uuid4().hex
+        answer: Answer = {
+            "lead_id": item.message.lead_id,
+            "score": int(scored.score[i]),
+            "grade": str(scored.grade[i]),
+            "probability": number_or_none(scored.probability[i]),
+            "points": float(scored.points[i]),
+            "baseline_points": float(why.baseline_points),
+            "fit_points": float(why.fit_points),
+            "engagement_points": float(why.engagement_points),
+            **reason_members(why),
+            "model_version": served.version,
+            "score_id": score_id,
+            "scored_at": scored_at,
+            "goal": scorer.goal,
+            "horizon_days": scorer.horizon_days,
+            "route": ROUTE,
+            "stored": item.is_stored,
+            "degraded": is_degraded,
+        }
+        made.append(answer)
+        rows.append(
+            ScoreRow(
+                score_id=score_id,
+                lead_id=item.message.lead_id or "",
+                goal=scorer.goal,
+                model_version=served.version,
+                cutoff=now,
+                score=answer["score"],
+                grade=answer["grade"],
+                probability=answer["probability"],
+                points=answer["points"],
+                features=np.ascontiguousarray(matrix.X[i], dtype=np.float64).tobytes(),
+                reasons=json.dumps(
+                    [[r.sentence, r.points] for r in why.reasons[:N_REASONS]], ensure_ascii=False
+                ),
+                stored=item.is_stored,
+            )
+        )
+    answers = iter(made)
+    return [next(answers) if isinstance(item, Seen) else item for item in seen], rows
+
+
+def reason_members(why: LeadReasons) -> dict[str, Any]:
+    """``reason_1`` to ``reason_5`` with their points, null where there are fewer."""
+    members: dict[str, Any] = {}
+    for n in range(N_REASONS):
+        reason = why.reasons[n] if n < len(why.reasons) else None
+        members[f"reason_{n + 1}"] = None if reason is None else reason.sentence
+        members[f"reason_{n + 1}_points"] = None if reason is None else float(reason.points)
+    return members

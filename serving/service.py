@@ -1,0 +1,98 @@
+"""The BentoML service: process, workers, readiness and metrics around the application.
+
+``bentoml serve serving.service:LeadScorer`` or ``leadloop serve``. Settings are read when a worker starts, not when this module is
+imported. Workers are spawned and load their model themselves; nothing is shared between them but the store and the folder of copies.
+"""
+
+from __future__ import annotations
+
+import os
+
+# BentoML calls home on import paths it takes itself; it must be told before.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import gc
+import time
+from typing import Any
+
+import bentoml
+
+from data.settings import Settings
+from data.store import open_store
+from serving.app import build_app
+from serving.late import BulkDoor, LateApp
+from serving.live import LiveScorer
+from serving.metric_paths import bound_metric_paths
+from serving.parts import Parts
+from serving.writer import Writer
+from training.scorer.registry import Registry
+
+_TIMEOUT_SECONDS = 60
+
+front = LateApp()
+bound_metric_paths()
+
+
+def clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1_000
+
+
+def start_parts(settings: Settings) -> Parts:
+    """The collaborators of a worker, started: store open, writer and model watch running."""
+    store = open_store(settings.store_url)
+    writer = Writer(store, clock=clock)
+    live = LiveScorer(
+        Registry(settings.registry_url, home=settings.home),
+        goal=settings.goal,
+        folder=settings.home / "serving" / settings.goal,
+        poll_seconds=settings.poll_seconds,
+    )
+    writer.start()
+    live.start()
+    return Parts(store=store, writer=writer, live=live, clock=clock, max_body_bytes=settings.max_body_bytes)
+
+
+@bentoml.service(
+    name="leadloop",
+    traffic={"timeout": _TIMEOUT_SECONDS},
+    # Addresses hold lead ids, and access logs would keep them.
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(front, path="/")
+class LeadScorer:
+    """Scores leads with reasons, and takes in what became of them."""
+
+    @bentoml.on_startup
+    def start(self) -> None:
+        """Open the store, take up the model, and keep the garbage collector off what stays for ever."""
+        self.parts = start_parts(Settings.from_env(os.environ))
+        front.app = build_app(self.parts)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """Commit what waits, then let go."""
+        front.app = None
+        self.parts.live.stop()
+        self.parts.writer.stop()
+        self.parts.store.close()
+
+    def __is_ready__(self) -> bool:
+        """Ready when a model serves; without one, leads are taken in but not scored."""
+        parts = getattr(self, "parts", None)
+        return parts is not None and parts.live.current() is not None
+
+    @bentoml.api
+    async def score(self, leads: list[dict[str, Any]]) -> dict[str, Any]:
+        """Scores of up to 10,000 leads in their order, as ``POST /v1/score/bulk`` answers."""
+        return await front.call_json("/v1/score/bulk", {"leads": leads})
+
+
+# BentoML would read this call's body without a limit and log what it cannot parse; the application answers it instead.
+LeadScorer.add_asgi_middleware(  # type: ignore[attr-defined]
+    BulkDoor, front=front, path="/score", inner_path="/v1/score/bulk"
+)

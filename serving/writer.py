@@ -1,0 +1,132 @@
+"""One writer a process.
+
+All that a process keeps goes through one thread, so threads never wait for each other's database locks, and what waits together is
+committed together: one flush to disk acknowledges many requests. A job's result is handed out only after the commit.
+
+Each job gets its own time, taken while the transaction is held and always later than the job before. So whatever a score did not see
+because it was not committed yet also carries a later ``received_at``, and a later retraining sees exactly what the score saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from data.errors import StoreError
+from data.store import Store
+from serving.problems import reason_of, store_away
+
+T = TypeVar("T")
+Clock = Callable[[], int]
+
+# What the store raises when it is busy, away or damaged; everything else is a mistake of ours.
+STORE_FAULTS = (StoreError, OSError)
+
+logger = logging.getLogger("leadloop.serving")
+
+_MOST_WAITING = 1_000
+_MOST_TOGETHER = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    do: Callable[[int], Any]
+    promise: Future[Any]
+
+
+class Writer:
+    """Runs jobs one after the other inside transactions of the store.
+
+    Parameters
+    ----------
+    store : where jobs write.
+    clock : microseconds since 1970 UTC.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._last = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="leadloop-writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, then end."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(timeout=30)
+            self._thread = None
+
+    def submit(self, do: Callable[[int], T]) -> Future[T]:
+        """Queue ``do(now)``; the future holds its result once that is committed. Raises Problem 503 when too much waits already."""
+        if self._waiting.qsize() >= _MOST_WAITING or self._thread is None:
+            raise store_away()
+        promise: Future[T] = Future()
+        self._waiting.put(_Job(do, promise))
+        return promise
+
+    async def run(self, do: Callable[[int], T], *, patience: float) -> T:
+        """The result of ``do(now)`` once committed.
+
+        Raises
+        ------
+        Problem
+            503 when the store is away, or the commit does not come within ``patience`` seconds. A job given up while it waits in line is
+            never run; one that already runs may still be committed, which the same message sent again finds as known.
+        """
+        promise = self.submit(do)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(promise), patience)
+        except TimeoutError:
+            raise store_away() from None
+        except STORE_FAULTS as fault:
+            logger.warning("a write failed: %s", reason_of(fault))
+            raise store_away() from None
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            jobs = [first]
+            is_last = False
+            while len(jobs) < _MOST_TOGETHER and not self._waiting.empty():
+                job = self._waiting.get()
+                if job is None:
+                    is_last = True
+                    break
+                jobs.append(job)
+            self._commit([job for job in jobs if job.promise.set_running_or_notify_cancel()])
+            if is_last:
+                return
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        if not jobs:
+            return
+        try:
+            with self._store.transaction():
+                results = [job.do(self._now()) for job in jobs]
+        except STORE_FAULTS as fault:
+            for job in jobs:
+                job.promise.set_exception(fault)
+        except Exception as fault:
+            if len(jobs) == 1:
+                jobs[0].promise.set_exception(fault)
+                return
+            # One of them failed and took the others' work with it: each again, by itself.
+            for job in jobs:
+                self._commit([job])
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.promise.set_result(result)
+
+    def _now(self) -> int:
+        self._last = max(self._clock(), self._last + 1)
+        return self._last
