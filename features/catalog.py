@@ -94,13 +94,15 @@ def _timing() -> tuple[Feature, ...]:
         _engagement("days_since_first_touch", "age", "First touchpoint {value} ago", topic="age", unit="days",
                     missing="No touchpoint yet"),
         _engagement("days_since_created", "days_since_created", "Lead is {value} old", topic="age", unit="days",
-                    zero="Lead is brand new"),
+                    zero="Lead is brand new", missing="Age of the lead is not known"),
         _engagement("decayed_touches_7d", "decay", "Activity level {value}; each touchpoint counts half after 7 days",
-                    topic="activity", half_life_days=7, zero="No activity"),
+                    topic="activity", half_life_days=7, zero="No activity", missing="Activity level is not known"),
         _engagement("decayed_inbound_14d", "decay", "Own activity level {value}; each contact counts half after 14 days",
-                    topic="activity", half_life_days=14, where=inbound, direction=1, zero="No activity of the lead's own"),
+                    topic="activity", half_life_days=14, where=inbound, direction=1, zero="No activity of the lead's own",
+                    missing="Own activity level is not known"),
         _engagement("touches_trend_7d", "diff", "Touchpoints in the last 7 days against the 7 days before: {value}",
-                    topic="trend", window_days=7, zero="As many touchpoints in the last 7 days as in the 7 days before"),
+                    topic="trend", window_days=7, zero="As many touchpoints in the last 7 days as in the 7 days before",
+                    missing="Trend of activity is not known"),
         _engagement("mean_gap_hours", "gap_mean", "{value} between touchpoints on average", topic="rhythm", unit="hours",
                     zero="All touchpoints at the same time", missing="Fewer than two touchpoints"),
         _engagement("max_gap_hours", "gap_max", "Longest silence: {value}", topic="rhythm", unit="hours",
@@ -164,8 +166,12 @@ def _known(field: str, label: str, *, topic: str | None = None) -> Feature:
                     topic=topic or label.lower())  # fmt: skip
 
 
-def _profile(name: str, agg: str, says: str, missing: str, *, topic: str, column: str | None = None) -> Feature:
-    return Feature(name=name, agg=agg, group="fit", says=says, says_missing=missing, topic=topic, column=column)
+def _profile(
+    name: str, agg: str, says: str, missing: str, *, topic: str, column: str | None = None
+) -> Feature:
+    return Feature(
+        name=name, agg=agg, group="fit", says=says, says_missing=missing, topic=topic, column=column
+    )
 
 
 def _engagement(
@@ -204,13 +210,22 @@ def _count(
     return _engagement(
         name, "count", f"{{value}} {plural or noun + 's'}{span}", topic=topic, where=where, window_days=window_days,
         direction=direction, one=f"1 {noun}{span}", zero=f"No {noun}{span or ' yet'}",
+        missing=f"Number of {plural or noun + 's'}{span} is not known",
     )  # fmt: skip
 
 
 def _recency(name: str, says: str, missing: str, where: Where, topic: str) -> Feature:
     zero = says.replace("{value} ago", "just now")
     return _engagement(
-        name, "recency", says, topic=topic, where=where, unit="hours", direction=-1, zero=zero, missing=missing
+        name,
+        "recency",
+        says,
+        topic=topic,
+        where=where,
+        unit="hours",
+        direction=-1,
+        zero=zero,
+        missing=missing,
     )
 
 
@@ -219,4 +234,5 @@ def _distinct(name: str, column: str, window_days: int | None, noun: str, plural
     return _engagement(
         name, "nunique", f"{{value}} {plural}{span}", topic="variety", column=column, window_days=window_days,
         one=f"1 {noun}{span}", zero=f"No {noun}{span or ' known'}",
+        missing=f"Number of {plural}{span} is not known",
     )  # fmt: skip

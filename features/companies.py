@@ -13,28 +13,36 @@ DOMAIN_KINDS = ("free_mail", "corporate", "education", "government", "missing")
 SIZE_BANDS = ("1-10", "11-50", "51-200", "201-500", "501-1000", "1001-5000", "5001+")
 
 # Providers with one domain in each country (yahoo.co.uk, gmx.at): the name alone decides.
-_FREE_NAMES = frozenset(
-    "aol fastmail gmail gmx googlemail hey hotmail icloud inbox laposte libero live mail mailbox msn outlook pm posteo proton protonmail"
-    " rediffmail rocketmail t-online terra tutanota web yahoo yandex ymail zoho zohomail".split()
-)
-_FREE_DOMAINS = frozenset(
-    "163.com 126.com arcor.de bluewin.ch bol.com.br comcast.net free.fr freenet.de hanmail.net inbox.lv mac.com mail.ru me.com naver.com"
-    " orange.fr qq.com rambler.ru sbcglobal.net seznam.cz sfr.fr skynet.be tin.it tiscali.it tuta.com uol.com.br verizon.net virgilio.it"
-    " wanadoo.fr wp.pl o2.pl onet.pl btinternet.com cox.net att.net bk.ru list.ru ukr.net sina.com yeah.net".split()
-)
-# Many "names" above are ordinary words: "mail.acme.com" or "web.dev" are companies. Only these endings make them providers.
-_FREE_ENDINGS = re.compile(r"(?:com|net|de|org|at|ch|fr|it|es|uk|co\.[a-z]{2}|com\.[a-z]{2}|me|[a-z]{2})")
+_FREE_NAMES = frozenset({
+    "aol", "fastmail", "gmail", "gmx", "googlemail", "hey", "hotmail", "icloud", "inbox", "laposte",
+    "libero", "live", "mail", "mailbox", "msn", "outlook", "pm", "posteo", "proton", "protonmail",
+    "rediffmail", "rocketmail", "t-online", "terra", "tutanota", "web", "yahoo", "yandex", "ymail", "zoho",
+    "zohomail",
+})  # fmt: skip
+_FREE_DOMAINS = frozenset({
+    "163.com", "126.com", "arcor.de", "bluewin.ch", "bol.com.br", "comcast.net", "free.fr", "freenet.de",
+    "hanmail.net", "inbox.lv", "mac.com", "mail.ru", "me.com", "naver.com", "orange.fr", "qq.com",
+    "rambler.ru", "sbcglobal.net", "seznam.cz", "sfr.fr", "skynet.be", "tin.it", "tiscali.it", "tuta.com",
+    "uol.com.br", "verizon.net", "virgilio.it", "wanadoo.fr", "wp.pl", "o2.pl", "onet.pl", "btinternet.com",
+    "cox.net", "att.net", "bk.ru", "list.ru", "ukr.net", "sina.com", "yeah.net",
+})  # fmt: skip
+_FREE_ENDINGS = re.compile(r"com|net|org|(?:com?\.)?[a-z]{2}")
+# Names that are ordinary words are providers only under these: web.dev is a company.
 _ONLY_WITH = {
     "web": {"web.de"}, "mail": {"mail.com", "mail.de", "mail.ru"}, "inbox": {"inbox.com", "inbox.lv", "inbox.ru"}, "hey": {"hey.com"},
-    "pm": {"pm.me"}, "live": None, "terra": {"terra.es", "terra.com.br", "terra.com"}, "mailbox": {"mailbox.org"},
-    "libero": {"libero.it"}, "laposte": {"laposte.net"}, "proton": {"proton.me"}, "zoho": {"zoho.com", "zohomail.com"},
+    "pm": {"pm.me"}, "terra": {"terra.es", "terra.com.br", "terra.com"}, "mailbox": {"mailbox.org"},
+    "libero": {"libero.it"}, "laposte": {"laposte.net"}, "proton": {"proton.me"}, "zoho": {"zoho.com"},
     "t-online": {"t-online.de"}, "posteo": {"posteo.de", "posteo.net"},
 }  # fmt: skip
 
-_EDUCATION = re.compile(r"(?:^|\.)(?:edu(?:\.[a-z]{2})?|ac\.[a-z]{2}|sch\.[a-z]{2}|k12\.[a-z]{2}\.us)$")
-_UNIVERSITY = re.compile(r"(?:^|\.)(?:uni|univ|tu|th|fh|hs|universit[a-z]*|ecole|college)-[a-z-]+\.[a-z]{2,3}$")
+# Country endings sold as if they were none: gov.io is nobody's government.
+_COUNTRY = r"\.(?!io$|ai$|me$|tv$)[a-z]{2}"
+_EDUCATION = re.compile(rf"(?:^|\.)(?:edu(?:{_COUNTRY})?|ac{_COUNTRY}|sch{_COUNTRY}|k12\.[a-z]{{2}}\.us)$")
+_UNIVERSITY = re.compile(
+    r"(?:^|\.)(?:uni|univ|tu|th|fh|hs|universit[a-z]*|ecole|college)-[a-z-]+\.[a-z]{2,3}$"
+)
 _GOVERNMENT = re.compile(
-    r"(?:^|\.)(?:gov(?:\.[a-z]{2})?|mil(?:\.[a-z]{2})?|gouv\.[a-z]{2}|gob\.[a-z]{2}|go\.[a-z]{2}|govt\.[a-z]{2}|gv\.at|admin\.ch|bund\.de"
+    rf"(?:^|\.)(?:(?:gov|mil)(?:{_COUNTRY})?|(?:gouv|gob|govt){_COUNTRY}|go\.(?:jp|kr|th|id|ke|tz|ug)|gv\.at|admin\.ch|bund\.de"
     r"|bundeswehr\.(?:de|org)|gc\.ca|europa\.eu|nhs\.uk|gub\.uy)$"
 )
 _DOMAIN = re.compile(r"(?:[^\s@./]+\.)+[^\s@./\d]{2,}")
@@ -96,11 +104,17 @@ def band_of_text(text: str) -> str | None:
     ('201-500', '11-50', '1001-5000', '1001-5000', '1001-5000')
     """
     plain = re.sub(r"(?<=\d)[,.'’\u00a0\u202f ](?=\d{3}(?!\d))", "", text.casefold())
-    numbers = [float(n) * (1_000 if k else 1) for n, k in re.findall(r"(\d+(?:\.\d+)?)\s*(k)?(?![a-z])", plain)]
+    numbers = [
+        float(n) * (1_000 if k else 1) for n, k in re.findall(r"(\d+(?:\.\d+)?)\s*(k)?(?![a-z])", plain)
+    ]
     if not numbers:
-        return SIZE_BANDS[0] if re.search(r"\b(?:self[ -]employed|freelancer?|solo|just me)\b", plain) else None
+        return (
+            SIZE_BANDS[0] if re.search(r"\b(?:self[ -]employed|freelancer?|solo|just me)\b", plain) else None
+        )
     if re.search(r"(?:<|\bunder\b|\bless than\b|\bbis zu\b|\bup to\b|\bmoins de\b|\bmenos de\b)", plain):
         return band_of_employees(max(1.0, numbers[0] / 2))
-    if len(numbers) == 1 and re.search(r"(?:>|\bover\b|\bmore than\b|\b[uü]ber\b|\bplus de\b|\bm[aá]s de\b|\+)", plain):
+    if len(numbers) == 1 and re.search(
+        r"(?:>|\bover\b|\bmore than\b|\b[uü]ber\b|\bplus de\b|\bm[aá]s de\b|\+)", plain
+    ):
         return band_of_employees(numbers[0] + 1)
     return band_of_employees(sum(numbers[:2]) / len(numbers[:2]))

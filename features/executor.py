@@ -45,7 +45,9 @@ from features.spec import Feature, FeatureSet
 
 Where = tuple[tuple[str, tuple[str, ...]], ...]
 
-CHUNK = 65_536  # touchpoints (plus rows) at once: small enough for the processor's cache, which halves the time
+CHUNK = (
+    65_536  # touchpoints (plus rows) at once: small enough for the processor's cache, which halves the time
+)
 _STEPS = 4_096  # table entries per half-life
 _FARTHEST = 1_000  # half-lives after which a touchpoint weighs nothing; keeps subnormal numbers out
 

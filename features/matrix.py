@@ -84,7 +84,9 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
         elif name in levels:
             wanted = levels[name]
         else:
-            raise ConfigError(f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}")
+            raise ConfigError(
+                f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
+            )
         used[name] = wanted
         X[:, place] = _codes(coded.levels, wanted)[coded.codes]
     return Matrix(features.names, X, used)
@@ -92,7 +94,9 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
 
 @lru_cache(maxsize=64)
 def _columns(features: FeatureSet) -> tuple:
-    return tuple((place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints)
+    return tuple(
+        (place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints
+    )
 
 
 def _occurring(coded: Coded) -> tuple[str, ...]:
@@ -126,7 +130,9 @@ def recode(matrix: Matrix, levels: Levels) -> Matrix:
     used: dict[str, tuple[str, ...]] = {}
     for name, own in matrix.levels.items():
         if name not in levels:
-            raise ConfigError(f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}")
+            raise ConfigError(
+                f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
+            )
         used[name] = tuple(levels[name])
         table = np.insert(_codes(own, used[name]), len(own), len(used[name]))  # our "other" is their "other"
         column = X[:, matrix.names.index(name)]

@@ -49,9 +49,13 @@ class Profiles:
             case "field_number":
                 return self._number(str(feature.column))
             case "seniority":
-                return self._either(SENIORITIES, ("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of)))
+                return self._either(
+                    SENIORITIES, ("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of))
+                )
             case "job_function":
-                return self._either(FUNCTIONS, ("job_function", _of_text(function_of)), ("title", _of_text(function_of)))
+                return self._either(
+                    FUNCTIONS, ("job_function", _of_text(function_of)), ("title", _of_text(function_of))
+                )
             case "domain_kind":
                 return self._domain_kind()
             case "size_band":
@@ -100,7 +104,9 @@ class Profiles:
         return self._unknown(levels) if out is None else Coded(out, levels)
 
     def _domain_kind(self) -> Coded:
-        kind = self._either(DOMAIN_KINDS, ("email", _of_text(kind_of_email)), ("company_domain", _of_text(kind_of_domain)))
+        kind = self._either(
+            DOMAIN_KINDS, ("email", _of_text(kind_of_email)), ("company_domain", _of_text(kind_of_domain))
+        )
         missing = DOMAIN_KINDS.index("missing")
         return Coded(np.where(kind.codes < 0, missing, kind.codes), DOMAIN_KINDS)
 
@@ -196,5 +202,3 @@ def _employees_band(value: object) -> str | None:
 
 def _size_band(value: object) -> str | None:
     return band_of_text(value) if isinstance(value, str) else band_of_employees(_number_of(value))
-
-

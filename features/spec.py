@@ -136,7 +136,11 @@ class Feature:
         return _READS.get(self.agg, ())
 
     def sentence(self, value: float | str | None) -> str:
-        """What the value means, for people. ``value`` is a number, a level's text, or None (or NaN) when unknown."""
+        """What the value means, for people, with a capital. ``value`` is a number, a level's text, or None (or NaN) when unknown."""
+        said = self._said(value)
+        return said[:1].upper() + said[1:]
+
+    def _said(self, value: float | str | None) -> str:
         if value is None or value != value:
             if self.says_missing is not None:
                 return self.says_missing

@@ -11,7 +11,21 @@ NOON = parse_instant("2026-03-08T12:00:00Z", name="noon")
 BEFORE_1970 = parse_instant("1969-12-31T12:00:00Z", name="noon")
 
 # Steps that fall on, just inside and just outside the windows of the features.
-_STEPS = [0, 1, SECOND, HOUR, DAY, 7 * DAY - 1, 7 * DAY, 7 * DAY + 1, 14 * DAY - 1, 14 * DAY, 30 * DAY, 30 * DAY - 1, 400 * DAY]
+_STEPS = [
+    0,
+    1,
+    SECOND,
+    HOUR,
+    DAY,
+    7 * DAY - 1,
+    7 * DAY,
+    7 * DAY + 1,
+    14 * DAY - 1,
+    14 * DAY,
+    30 * DAY,
+    30 * DAY - 1,
+    400 * DAY,
+]
 _TYPES = ["page_view", "pricing_view", "email_click", "webinar", "demo_request", "call"]
 _TEXTS = [None, "paid_search", "e\u0301te\u0301", "\u00e9t\u00e9", "\u6771\u4eac", "", "\U0001f600"]
 _VALUES = [None, 0.0, -0.0, 0.1, 0.2, 0.3, 1e16, -1e16, 1.7e308, float("nan"), float("inf"), float("-inf")]
@@ -53,11 +67,35 @@ def touchpoint_lists(draw, *, max_size: int = 12) -> list[Touchpoint]:
 
 _FIELD_VALUES = st.one_of(
     st.none(),
-    st.sampled_from(["", "  ", "CEO", "Head of Sales", " head of sales ", "200-499", "ada@gmail.com", "acme.com", "X", "x", "12"]),
+    st.sampled_from(
+        [
+            "",
+            "  ",
+            "CEO",
+            "Head of Sales",
+            " head of sales ",
+            "200-499",
+            "ada@gmail.com",
+            "acme.com",
+            "X",
+            "x",
+            "12",
+        ]
+    ),
     st.text(max_size=8),
     st.sampled_from([0.0, -0.0, 1.0, 1, 300, 2.5, float("nan"), float("inf"), True, False]),
 )
-_FIELD_NAMES = ["title", "seniority", "email", "company_domain", "employees", "company_size", "industry", "country", "x_plan"]
+_FIELD_NAMES = [
+    "title",
+    "seniority",
+    "email",
+    "company_domain",
+    "employees",
+    "company_size",
+    "industry",
+    "country",
+    "x_plan",
+]
 profiles = st.dictionaries(st.sampled_from(_FIELD_NAMES), _FIELD_VALUES, max_size=6)
 
 

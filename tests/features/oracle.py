@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from functools import cache
+from itertools import pairwise
 
 from data.domain import DAY, HOUR, SECOND, Touchpoint
 from features.spec import Feature
@@ -39,7 +40,7 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
             span = chosen[-1].occurred_at - chosen[0].occurred_at if chosen else 0
             return span / ((len(chosen) - 1) * HOUR) if len(chosen) > 1 else math.nan
         case "gap_max":
-            gaps = [b.occurred_at - a.occurred_at for a, b in zip(chosen, chosen[1:], strict=False)]
+            gaps = [b.occurred_at - a.occurred_at for a, b in pairwise(chosen)]
             return max(gaps) / HOUR if gaps else math.nan
         case "first":
             return getattr(chosen[0], feature.column) if chosen else None
@@ -48,7 +49,9 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
         case "decay":
             total = 0.0
             for t in chosen:
-                total += half_power((cutoff - t.occurred_at) // SECOND, round(feature.half_life_days * 86_400))
+                total += half_power(
+                    (cutoff - t.occurred_at) // SECOND, round(feature.half_life_days * 86_400)
+                )
             return total
     raise AssertionError(feature.agg)
 

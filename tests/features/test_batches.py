@@ -30,7 +30,9 @@ def test_one_row_alone_is_the_row_in_the_batch(rows):
         assert taken.X.tobytes() == matrix.X[i].tobytes()
 
 
-@given(st.lists(st.tuples(lead_histories(), cutoffs), min_size=2, max_size=6), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(lead_histories(), cutoffs), min_size=2, max_size=6), st.randoms(use_true_random=False)
+)
 def test_a_shuffled_batch_gives_the_same_rows(rows, random):
     matrix = build_matrix(snapshots_of(rows), FEATURES)
     order = list(range(len(rows)))
@@ -58,7 +60,9 @@ def test_sums_of_many_awkward_numbers_do_not_depend_on_company():
             (),
             [
                 touchpoint(NOON - int(a), touchpoint_id=str(i), value=float(v))
-                for i, (a, v) in enumerate(zip(rng.integers(0, 60 * DAY, 400), rng.lognormal(0, 12, 400), strict=True))
+                for i, (a, v) in enumerate(
+                    zip(rng.integers(0, 60 * DAY, 400), rng.lognormal(0, 12, 400), strict=True)
+                )
             ],
         )
         for k in range(20)

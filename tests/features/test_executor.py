@@ -17,7 +17,14 @@ from features.spec import AGGREGATIONS, Feature, FeatureSet
 from tests.features.histories import BEFORE_1970, NOON, cutoffs, touchpoint, touchpoint_lists
 from tests.features.oracle import history, value_of
 
-_COLUMN = {"sum": "value", "mean": "value", "max": "value", "first": "channel", "last": "campaign", "nunique": "content"}
+_COLUMN = {
+    "sum": "value",
+    "mean": "value",
+    "max": "value",
+    "first": "channel",
+    "last": "campaign",
+    "nunique": "content",
+}
 _WHERE = {
     "all": (),
     "inbound": (("direction", ("inbound",)),),
@@ -75,7 +82,9 @@ def test_every_aggregation_equals_the_oracle(rows):
         for j, feature in enumerate(EVERYTHING):
             found = X[i, j].item()
             if feature.is_category:
-                found = None if math.isnan(found) else snapshots.ledger.text(feature.column).levels[int(found)]
+                found = (
+                    None if math.isnan(found) else snapshots.ledger.text(feature.column).levels[int(found)]
+                )
             expected = value_of(feature, own, cutoff)
             assert same(found, expected), (feature.name, found, expected)
 
@@ -88,7 +97,10 @@ def test_what_happens_or_arrives_after_the_cutoff_changes_nothing(own, others, c
     plain = snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])
     more = snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])
     for feature, a, b in zip(
-        EVERYTHING, touchpoint_values(plain, EVERYTHING)[0], touchpoint_values(more, EVERYTHING)[0], strict=True
+        EVERYTHING,
+        touchpoint_values(plain, EVERYTHING)[0],
+        touchpoint_values(more, EVERYTHING)[0],
+        strict=True,
     ):
         if feature.is_category and not math.isnan(a):
             a = plain.ledger.text(feature.column).levels[int(a)]
@@ -157,7 +169,9 @@ def test_ties_in_time_are_broken_by_source_then_id():
 
 
 def test_values_that_are_no_finite_number_are_nulls():
-    own = [touchpoint(NOON - i, value=v) for i, v in enumerate([2.0, math.nan, math.inf, -math.inf, None, 4.0])]
+    own = [
+        touchpoint(NOON - i, value=v) for i, v in enumerate([2.0, math.nan, math.inf, -math.inf, None, 4.0])
+    ]
     assert value_at(define("sum"), own) == 6.0
     assert value_at(define("mean"), own) == 3.0
     assert value_at(define("max"), own) == 4.0
@@ -177,7 +191,11 @@ def test_composed_and_decomposed_letters_are_different_texts():
 
 
 def test_before_1970_is_a_time_like_any_other():
-    own = [touchpoint(BEFORE_1970 - 3 * HOUR), touchpoint(BEFORE_1970 - 2 * HOUR), touchpoint(BEFORE_1970 + 1)]
+    own = [
+        touchpoint(BEFORE_1970 - 3 * HOUR),
+        touchpoint(BEFORE_1970 - 2 * HOUR),
+        touchpoint(BEFORE_1970 + 1),
+    ]
     assert value_at(define("recency"), own, cutoff=BEFORE_1970) == 2.0
     assert value_at(define("count", window_days=1), own, cutoff=BEFORE_1970) == 2.0
 

@@ -41,7 +41,10 @@ def test_definitions_survive_json():
 
 
 def test_whole_and_fractional_days_are_one_definition():
-    assert FeatureSet((replace(CLICKS, window_days=7),)).hash == FeatureSet((replace(CLICKS, window_days=7.0),)).hash
+    assert (
+        FeatureSet((replace(CLICKS, window_days=7),)).hash
+        == FeatureSet((replace(CLICKS, window_days=7.0),)).hash
+    )
 
 
 def test_names_are_unique():
@@ -51,7 +54,9 @@ def test_names_are_unique():
 
 def test_a_misspelt_key_stops_the_run():
     with pytest.raises(ConfigError, match="did you mean 'window_days'"):
-        Feature.from_dict({"name": "n", "agg": "count", "group": "fit", "says": "", "topic": "", "window_day": 7})
+        Feature.from_dict(
+            {"name": "n", "agg": "count", "group": "fit", "says": "", "topic": "", "window_day": 7}
+        )
     with pytest.raises(ConfigError, match="lacks 'topic'"):
         Feature.from_dict({"name": "n", "agg": "count", "group": "fit", "says": ""})
 
@@ -103,5 +108,3 @@ def test_a_set_knows_which_profile_fields_it_reads():
 def test_numbers_are_written_for_people(unit, value, text):
     feature = Feature(name="n", agg="count", group="fit", says="{value}", topic="t", unit=unit)
     assert feature.sentence(value) == text
-
-
