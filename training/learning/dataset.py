@@ -1,0 +1,177 @@
+"""A dataset: the labelled rows a model learns from.
+
+One row is one lead at one cutoff. Features come from the snapshot at the cutoff, the label from the horizon after it; each lead weighs 1
+in all, however many rows it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from data.domain import GOALS
+from data.errors import ConfigError, NotEnoughDataError, did_you_mean
+from data.snapshots import Snapshots
+from data.store import Store
+from features.catalog import default_features, with_custom_fields
+from features.matrix import Matrix, build_matrix
+from features.spec import FeatureSet
+from training.learning.folds import Rows
+
+DEFAULT_AGES_DAYS = (0.0, 3.0, 7.0, 14.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows (lead, cutoff), in order of the leads' creation.
+
+    Attributes
+    ----------
+    matrix : n rows with every level that occurs; folds pool the rare ones.
+    snapshots : the same rows as snapshots.
+    y, weight : 0/1 and each row's share of its lead, shape (n,).
+    cutoffs : int64 instants, shape (n,); 0 for a flat table.
+    order : int64, shape (n,): creation instant of the lead, or its position in a flat table.
+    lead_ids : object array, shape (n,).
+    groups : object array, shape (n,), of what must not be split between training and test; None: every lead for itself.
+    goal, horizon_days, now : what is predicted; horizon and now are None for a flat table.
+    excluded : how many rows were left out, by reason.
+    notes : what a reader of the card should know of the data.
+    """
+
+    matrix: Matrix
+    snapshots: Snapshots
+    y: np.ndarray
+    weight: np.ndarray
+    cutoffs: np.ndarray
+    order: np.ndarray
+    lead_ids: np.ndarray
+    goal: str
+    features: FeatureSet
+    groups: np.ndarray | None = None
+    horizon_days: int | None = None
+    now: int | None = None
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """Feature values, shape (n, p)."""
+        return self.matrix.X
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether rows have cutoffs and a horizon; a flat table has an order only."""
+        return self.horizon_days is not None
+
+    @cached_property
+    def lead_numbers(self) -> np.ndarray:
+        """The lead of each row as a whole number, shape (n,)."""
+        return _numbered(self.lead_ids)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What folds need to know."""
+        return Rows(
+            order=self.order,
+            lead=self.lead_numbers,
+            group=None if self.groups is None else _numbered(self.groups),
+            cutoff=self.cutoffs if self.is_timed else None,
+            horizon_days=self.horizon_days,
+        )
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Sha-256 over everything that training reads; the same hash, config and seed give the same scorer."""
+        digest = hashlib.sha256()
+        head = {
+            "features": self.features.hash,
+            "levels": {k: list(v) for k, v in self.matrix.levels.items()},
+            "goal": self.goal,
+            "horizon_days": self.horizon_days,
+            "leads": self.lead_ids.tolist(),
+            "groups": None if self.groups is None else [str(g) for g in self.groups.tolist()],
+        }
+        digest.update(json.dumps(head, sort_keys=True).encode())
+        # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
+        X = np.where(np.isnan(self.X), np.nan, self.X + 0.0)
+        for array in (X, self.y.astype(np.float64), self.weight, self.cutoffs, self.order):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def build_dataset(
+    store: Store,
+    *,
+    goal: str = "qualified",
+    horizon_days: int = 90,
+    now: int,
+    ages_days: Sequence[float] = DEFAULT_AGES_DAYS,
+    features: FeatureSet | None = None,
+) -> Dataset:
+    """The mature rows of a store at the instant ``now``.
+
+    Parameters
+    ----------
+    goal, horizon_days : what is predicted.
+    ages_days : each lead gives one row at each of these ages, unless the goal or the end came first.
+    features : definitions to compute; by default the catalog's, and one for every custom field.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no row is mature; the message says how many were left out and why.
+    """
+    # Labels need the whole store; importing them here keeps `import training.learning.dataset` light for flat tables.
+    from data.asof import training_snapshots
+
+    if goal not in GOALS:
+        raise ConfigError(f"unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
+    made = training_snapshots(
+        store, goal=goal, horizon_days=horizon_days, now=now, ages_days=tuple(ages_days)
+    )
+    snapshots = made.snapshots
+    excluded = {str(k): int(v) for k, v in sorted(made.excluded.items())}
+    if not len(snapshots):
+        why = ", ".join(f"{n} {reason}" for reason, n in excluded.items()) or "the store holds no leads"
+        raise NotEnoughDataError(
+            f"no lead has had {horizon_days} days to reach {goal!r} ({why}); import older leads or shorten horizon_days"
+        )
+    if features is None:
+        features = with_custom_fields(default_features(), snapshots)
+    return Dataset(
+        matrix=build_matrix(snapshots, features),
+        snapshots=snapshots,
+        y=made.y.astype(np.float64),
+        weight=made.weight.astype(np.float64),
+        cutoffs=snapshots.cutoffs,
+        order=snapshots.created_at,
+        lead_ids=np.array(snapshots.lead_ids, dtype=object),
+        goal=goal,
+        features=features,
+        horizon_days=horizon_days,
+        now=now,
+        excluded=excluded,
+        notes=_notes(made.as_exported & features.fields),
+    )
+
+
+def _notes(as_exported: frozenset[str]) -> tuple[str, ...]:
+    if not as_exported:
+        return ()
+    return (
+        f"{', '.join(sorted(as_exported))}: known only as on the day of an export, perhaps filled in after the outcome",
+    )
+
+
+def _numbered(texts: np.ndarray) -> np.ndarray:
+    """Whole numbers by sorted text, so that they depend on the names and not on the order of arrival."""
+    return np.unique(np.array([str(t) for t in texts.tolist()]), return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,77 @@
+"""The model behind a score: scorecard and trees, mixed and calibrated, additive in log-odds.
+
+    raw margin = weight_scorecard * scorecard + weight_trees * trees        (or a constant, the base rate)
+    margin     = intercept + slope * raw margin
+
+Both parts divide their log-odds among the features exactly, and neither mixing nor calibration is anything but a weighted sum, so the
+whole divides exactly too. The margin itself never depends on whether contributions were asked for: what rounding leaves between the
+trees' score and the sum of its shares goes into the baseline of that row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.scorer.scorecard import Scorecard, row_sums
+from training.scorer.trees import Trees
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """Calibration ``intercept + slope * margin``; the slope is positive, so calibration never reorders leads."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.slope) and math.isfinite(self.intercept) and self.slope > 0):
+            raise ValueError(f"calibration needs a positive slope and finite values, got {self!r}")
+
+    def of(self, margin: np.ndarray) -> np.ndarray:
+        """Calibrated log-odds, shape kept."""
+        return self.intercept + self.slope * margin
+
+
+@dataclass(frozen=True, slots=True)
+class Additive:
+    """Raw margin from the parts that are present; without any, ``base`` alone (the base rate in log-odds).
+
+    Weights belong to parts that are present; ``n_features`` is the number of columns.
+    """
+
+    n_features: int
+    base: float = 0.0
+    scorecard: Scorecard | None = None
+    trees: Trees | None = None
+    weight_scorecard: float = 0.0
+    weight_trees: float = 0.0
+
+    def margin(self, X: np.ndarray) -> np.ndarray:
+        """Raw log-odds, shape (n,)."""
+        total = np.full(X.shape[0], self.base)
+        if self.scorecard is not None:
+            total = total + self.weight_scorecard * self.scorecard.margin(X)
+        if self.trees is not None:
+            total = total + self.weight_trees * self.trees.margin(X)
+        return total
+
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        """Raw log-odds per row and feature, shape (n, p); what is missing to ``margin`` is the row's baseline."""
+        C = np.zeros((X.shape[0], self.n_features))
+        if self.scorecard is not None:
+            C = C + self.weight_scorecard * self.scorecard.contributions(X)
+        if self.trees is not None:
+            C = C + self.weight_trees * self.trees.contributions(X)
+        return C
+
+
+def explained(
+    model: Additive, calibration: Affine, X: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(margin (n,), baseline (n,), contributions (n, p)) in calibrated log-odds; baseline + row sum = margin, but for rounding."""
+    margin = calibration.of(model.margin(X))
+    C = calibration.slope * model.contributions(X)
+    return margin, margin - row_sums(C), C

@@ -1,0 +1,75 @@
+"""Boosted trees as LightGBM text.
+
+The raw score and its exact division among the features (TreeSHAP) both come from LightGBM, always on one thread: it is faster for one
+lead, and nothing then depends on the machine. LightGBM matches columns by position only, so names are compared once, when it is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.errors import DamagedScorerError
+
+_SETTINGS = re.compile(r"\nparameters:\s*\n.*?\nend of parameters\n", re.DOTALL)
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_]")
+
+
+def portable_text(text: str) -> str:
+    """A LightGBM model text without its settings block, which names the thread count and nothing that scoring needs."""
+    return _SETTINGS.sub("\n", text)
+
+
+class Trees:
+    """An ensemble over the columns ``names``.
+
+    ``fill`` holds, per column, what stands in for a missing number that never was missing in training (NaN: LightGBM's own way). LightGBM
+    would silently read such a gap as 0.
+    """
+
+    def __init__(self, text: str, *, names: Sequence[str], fill: np.ndarray) -> None:
+        # Loading LightGBM costs a second or more and is no business of a scorecard.
+        import lightgbm
+
+        self.text = portable_text(text)
+        self.names = tuple(names)
+        self.fill = np.asarray(fill, dtype=np.float64)
+        if len(self.fill) != len(self.names):
+            raise DamagedScorerError(f"trees have {len(self.names)} columns and {len(self.fill)} fill values")
+        try:
+            self._booster = lightgbm.Booster(model_str=self.text)
+        except lightgbm.basic.LightGBMError as error:
+            raise DamagedScorerError(f"LightGBM cannot read the trees: {error}") from error
+        if self._booster.feature_name() != column_names(self.names):
+            raise DamagedScorerError("the trees were trained on other columns than the scorer names")
+        self._has_fill = bool(np.isfinite(self.fill).any())
+
+    def margin(self, X: np.ndarray) -> np.ndarray:
+        """Raw score in log-odds, shape (n,)."""
+        if not len(X):
+            return np.zeros(0)
+        return np.asarray(
+            self._booster.predict(self._filled(X), raw_score=True, num_threads=1), dtype=np.float64
+        )
+
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        """Raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
+        if not len(X):
+            return np.zeros((0, len(self.names)))
+        shares = self._booster.predict(self._filled(X), pred_contrib=True, num_threads=1)
+        return np.asarray(shares, dtype=np.float64)[:, :-1]
+
+    def _filled(self, X: np.ndarray) -> np.ndarray:
+        X = np.ascontiguousarray(X, dtype=np.float64)
+        return np.where(np.isnan(X), self.fill, X) if self._has_fill else X
+
+
+def column_names(names: Sequence[str]) -> list[str]:
+    """Names under which the trees know the columns: place and name, without the characters that LightGBM refuses or rewrites.
+
+    >>> column_names(["Lead Source", "n_touches_7d"])
+    ['0_Lead_Source', '1_n_touches_7d']
+    """
+    return [f"{place}_{_NOT_PLAIN.sub('_', name)}" for place, name in enumerate(names)]
