@@ -129,11 +129,15 @@ def test_lead_ids_by_creation_then_id(store: Store):
 
 
 def test_a_transaction_is_all_or_nothing(store: Store):
-    with pytest.raises(RuntimeError, match="row 2"), store.transaction():
-        store.add_leads([Lead("ada", DAY, {"country": "DE"})], now=NOW)
-        store.add_touchpoints([touch("t1")], now=NOW)
-        assert set(store.histories(["ada"])) == {"ada"}, "a transaction sees its own additions"
-        raise RuntimeError("row 2 is broken")
+    def breaks_off():
+        with store.transaction():
+            store.add_leads([Lead("ada", DAY, {"country": "DE"})], now=NOW)
+            store.add_touchpoints([touch("t1")], now=NOW)
+            assert set(store.histories(["ada"])) == {"ada"}, "a transaction sees its own additions"
+            raise RuntimeError("row 2 is broken")
+
+    with pytest.raises(RuntimeError, match="row 2"):
+        breaks_off()
     assert set(store.counts().values()) == {0}
     with store.transaction():
         store.add_leads([Lead("ada", DAY)], now=NOW)
