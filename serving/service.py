@@ -67,7 +67,10 @@ class LeadScorer:
     @bentoml.on_startup
     def start(self) -> None:
         """Open the store, take up the model, and keep the garbage collector off what stays for ever."""
-        self.parts = start_parts(Settings.from_env(os.environ))
+        # BentoML 1.4 runs this hook twice for one instance.
+        if getattr(self, "parts", None) is not None:
+            return
+        self.parts: Parts | None = start_parts(Settings.from_env(os.environ))
         front.app = build_app(self.parts)
         gc.collect()
         gc.freeze()
@@ -76,10 +79,11 @@ class LeadScorer:
     @bentoml.on_shutdown
     def stop(self) -> None:
         """Commit what waits, then let go."""
-        front.app = None
-        self.parts.live.stop()
-        self.parts.writer.stop()
-        self.parts.store.close()
+        parts, self.parts, front.app = self.parts, None, None
+        if parts is not None:
+            parts.live.stop()
+            parts.writer.stop()
+            parts.store.close()
 
     def __is_ready__(self) -> bool:
         """Ready when a model serves; without one, leads are taken in but not scored."""

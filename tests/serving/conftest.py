@@ -45,7 +45,11 @@ def make_scorer(*, slope: float = 0.2, features: FeatureSet | None = None) -> Sc
         weight = slope * (1 + j % 7) / 3 * (-1 if j % 5 == 4 else 1)
         if feature.is_category:
             n = len(LEVELS.get(feature.name, ("x", "y")))
-            terms.append(CategoryTerm(tuple(weight * (i + 1) / n for i in range(n)), other=-weight / 2, missing=0.01 * j))
+            terms.append(
+                CategoryTerm(
+                    tuple(weight * (i + 1) / n for i in range(n)), other=-weight / 2, missing=0.01 * j
+                )
+            )
         else:
             terms.append(NumberTerm((0.0, 1.0, 10.0), (0.0, weight, 2 * weight), missing=-0.01 * j))
     levels = {f.name: LEVELS.get(f.name, ("x", "y")) for f in features if f.is_category}
@@ -115,7 +119,9 @@ class Service:
 
         async def run() -> list[httpx.Response]:
             transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=60) as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://service", timeout=60
+            ) as client:
                 return await asyncio.gather(*(client.request(m, p, **o) for m, p, o in wanted))
 
         return asyncio.run(run())
@@ -147,7 +153,9 @@ def make_service(folder: Path, *, champion: bool = True, **options: Any) -> Serv
     clock = SettableClock()
     store = open_store(f"sqlite:///{folder / 'store.db'}", busy_seconds=0.3)
     registry = FolderRegistry(folder / "registry")
-    live = LiveScorer(registry, goal="qualified", folder=folder / "live", poll_seconds=0.05, trial=lambda _: None)
+    live = LiveScorer(
+        registry, goal="qualified", folder=folder / "live", poll_seconds=0.05, trial=lambda _: None
+    )
     if champion:
         registry.register("7", make_scorer())
         registry.champion = "7"
