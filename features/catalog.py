@@ -13,9 +13,7 @@ import numpy as np
 from data.domain import CUSTOM_PREFIX
 from data.snapshots import Snapshots
 from features.profile import is_numeric
-from features.spec import Feature, FeatureSet
-
-Where = tuple[tuple[str, tuple[str, ...]], ...]
+from features.spec import Feature, FeatureSet, Where
 
 # Vendors name the same thing differently; imports map to these, and a filter takes both spellings.
 _PRICING = ("pricing_view",)

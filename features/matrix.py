@@ -70,9 +70,7 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
         if feature.reads_touchpoints:
             if not feature.is_category:
                 continue
-            column = X[:, place]
-            codes = np.where(np.isnan(column), -1, column).astype(np.int64)
-            coded = Coded(codes, snapshots.ledger.text(str(feature.column)).levels)
+            coded = Coded(_own_codes(X[:, place]), snapshots.ledger.text(str(feature.column)).levels)
         else:
             found = profiles.column(feature)
             if isinstance(found, np.ndarray):
@@ -88,7 +86,12 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
                 f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
             )
         used[name] = wanted
-        X[:, place] = _codes(coded.levels, wanted)[coded.codes]
+        if len(X) == 1:  # one lead alone: no need to translate every level
+            own = int(coded.codes[0])
+            code = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
+            X[0, place] = code
+        else:
+            X[:, place] = _codes(coded.levels, wanted)[coded.codes]
     return Matrix(features.names, X, used)
 
 
@@ -97,6 +100,11 @@ def _columns(features: FeatureSet) -> tuple:
     return tuple(
         (place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints
     )
+
+
+def _own_codes(column: np.ndarray) -> np.ndarray:
+    """Whole codes of a float column, -1 for NaN."""
+    return np.where(np.isnan(column), -1.0, column).astype(np.int64)
 
 
 def _occurring(coded: Coded) -> tuple[str, ...]:
@@ -136,8 +144,7 @@ def recode(matrix: Matrix, levels: Levels) -> Matrix:
         used[name] = tuple(levels[name])
         table = np.insert(_codes(own, used[name]), len(own), len(used[name]))  # our "other" is their "other"
         column = X[:, matrix.names.index(name)]
-        codes = np.where(np.isnan(column), -1, column).astype(np.int64)
-        column[:] = table[codes]
+        column[:] = table[_own_codes(column)]
     return Matrix(matrix.names, X, used)
 
 

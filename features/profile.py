@@ -113,8 +113,7 @@ class Profiles:
     def _completeness(self) -> np.ndarray:
         known = np.zeros(len(self._snapshots), dtype=np.int64)
         for field in PROFILE_FIELDS:
-            found = self._distinct(field)
-            if found is not None:
+            if field in self._snapshots.fields and (found := self._distinct(field)):
                 known += found[0] >= 0
         return known / len(PROFILE_FIELDS)
 
@@ -132,6 +131,9 @@ def is_numeric(column: np.ndarray) -> bool:
 
 def _distinct(column: np.ndarray) -> tuple[np.ndarray, list[object]] | None:
     values: Sequence[object] = column.tolist()
+    if len(values) == 1:  # one lead alone: the same answer without the bookkeeping
+        value = _plain(values[0])
+        return (_FIRST, [value]) if _is_known(value) else None
     index: dict[object, int] = {None: -1}
     kinds = set(map(type, values))
     if not kinds <= _PLAIN:
@@ -151,6 +153,7 @@ def _distinct(column: np.ndarray) -> tuple[np.ndarray, list[object]] | None:
 
 
 _PLAIN = frozenset({str, float, int, type(None)})
+_FIRST = np.zeros(1, dtype=np.int64)
 
 
 def _plain(value: object) -> object:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -27,9 +26,11 @@ DERIVATIONS = (
     "days_since_created",
 )  # fmt: skip
 GROUPS = ("fit", "engagement")
+Where = tuple[tuple[str, tuple[str, ...]], ...]
 # How a number is written in a sentence.
 UNITS = ("number", "hours", "days", "percent")
 
+_LONGEST = 300 * 366 * 86_400  # seconds; instants lie within 1900 to 2200
 _CATEGORIES = ("first", "last", "field_text", "seniority", "job_function", "domain_kind", "size_band")
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "sum": ("value",), "mean": ("value",), "max": ("value",),
@@ -70,7 +71,7 @@ class Feature:
     says: str
     topic: str
     column: str | None = None
-    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    where: Where = ()
     window_days: float | None = None
     half_life_days: float | None = None
     direction: int = 0
@@ -84,8 +85,10 @@ class Feature:
             days = getattr(self, name)
             if days is None:
                 continue
-            if not (math.isfinite(days) and days * 86_400 >= 1):
-                raise ConfigError(f"feature {self.name!r}: {name} must be at least one second, not {days!r}")
+            if not 1 <= days * 86_400 <= _LONGEST:
+                raise ConfigError(
+                    f"feature {self.name!r}: {name} must lie between a second and 300 years, not {days!r}"
+                )
             # 7 and 7.0 are one definition and must have one hash.
             object.__setattr__(self, name, float(days))
         object.__setattr__(self, "where", tuple((str(c), tuple(values)) for c, values in self.where))

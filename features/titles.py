@@ -34,7 +34,8 @@ _SENIORITY_RULES = (
     ("c_level", r"(?:co ?)?founder|founding partner|(?:co ?)?fondat(?:eur|rice)|(?:co ?)?fundador[a]?|(?:mit)?gru?e?nder(?:in)?"),
     ("c_level", r"(?<!product )(?<!process )(?<!service )(?<!data )(?<!system )(?<!project )(?<!application )(?<!platform )"
                 r"(?<!technical )owner|proprietor|proprietaire|propietari[oa]|inhaber(?:in)?|eigentumer(?:in)?"),
-    ("c_level", r"(?<!vice )(?:president|presidente|presidenta|prasident|prasidentin)|pdg|chair(?:man|woman|person)?|board member"
+    ("c_level", r"(?<!vice )(?:president|presidente|presidenta|prasident|prasidentin)|pdg|chair(?:man|woman|person)?"
+                r"|(?:board|executive) member|member of (?:\w+ ){1,3}board"
                 r"|vorstand\w*"),
     ("c_level", r"(?:managing|executive) director|director[a]? (?:general|ejecutiv[oa])|direct(?:eur|rice) generale?|gerente general"
                 r"|gerante?|dirigeante?|consejer[oa] delegad[oa]|gescha?e?ftsf(?:u|ue)hr\w*|gescha?e?ftsleit\w*"
@@ -53,7 +54,7 @@ _SENIORITY_RULES = (
                    r"|coordinat(?:or|eur|rice)|koordinator(?:in)?|coordinador[a]?|administrat(?:or|eur)|administrador[a]?|admin"
                    r"|officer|designer(?:in)?|\w*scientist|researcher|accountant|buyer|\w*einkaufer(?:in)?|acheteu(?:r|se)|technician"
                    r"|\w*techniker(?:in)?|technicien(?:ne)?|tecnic[oa]|clerk|\w*sachbearbeiter(?:in)?|\w*referent(?:in)?"
-                   r"|\w*mitarbeiter(?:in)?|\w*kauf(?:mann|frau)|employee|employee|agent|advis[eo]r|teacher|professor|programm(?:er|ierer)\w*"
+                   r"|\w*mitarbeiter(?:in)?|\w*kauf(?:mann|frau)|employee|agent|advis[eo]r|teacher|professor|programm(?:er|ierer)\w*"
                    r"|recruiter|editor|writer|chargee?|commerciale?|comercial|vendedor[a]?|\w*verkaufer(?:in)?|planner|operator|worker"
                    r"|buchhalter(?:in)?|comptable|contable|controller(?:in)?|product owner|scrum master|salesperson|salesman"),
 )  # fmt: skip
@@ -109,7 +110,8 @@ _NAMED = {name: level for level, names in _SENIORITY_NAMES.items() for name in n
 _DOTTED = re.compile(r"\b(\w)\.(?=\w\b)")
 _EMPLOYER = re.compile(r"(?:\s(?:at|bei|chez)\s|\s?@\s?).*")
 _SUPERIOR = re.compile(
-    r"\b(?:to|for|of) (?:the |our )?(?:office of (?:the )?)?(?:c[efmtoi]o|president|vp|chief|managing director|board|founder|owner)\b.*"
+    r"\b(?<!member )(?:to|for|of) (?:the |our )?(?:office of (?:the )?)?(?:c[efmtoi]o|president|vp|chief"
+    r"|managing director|board|founder|owner)\b.*"
 )
 
 

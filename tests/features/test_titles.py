@@ -21,6 +21,7 @@ from features.titles import FUNCTIONS, SENIORITIES, folded, function_of, seniori
         ("CTO", "c_level", "technology"),
         ("CFO/COO", "c_level", "finance"),
         ("Owner", "c_level", "general_management"),
+        ("Member of the Executive Board", "c_level", "other"),
         ("Managing Partner", "c_level", "other"),
         ("President", "c_level", "general_management"),
         ("Vice President, Marketing", "vp", "marketing"),

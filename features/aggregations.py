@@ -1,0 +1,174 @@
+"""The closed list of aggregations over selected touchpoints.
+
+A touchpoint is seen when it occurred and was received at or before the cutoff, and is in a window when cutoff - window < occurred_at.
+Ties in time keep the ledger's order (source, touchpoint id). What each gives, also when there is nothing to look at:
+
+=====================  ===========================================================  ==================
+aggregation            value                                                        of nothing
+=====================  ===========================================================  ==================
+count, diff, decay     touchpoints; this window less the one before; half-life      0
+                       weighted
+nunique                distinct non-null values of ``column``                       0
+sum                    of non-null ``value``                                        0
+mean, max              of non-null ``value``                                        NaN
+recency                hours since the latest                                       NaN
+age                    days since the first                                         NaN
+gap_mean, gap_max      hours between consecutive ones                               NaN (fewer than 2)
+first, last            level of ``column`` of the first, last; its null stays null  NaN
+=====================  ===========================================================  ==================
+
+Infinite and NaN values are nulls; so is a sum or mean that overflows. A new aggregation needs a function here, a line in the oracle of
+the tests, and its name in ``features.spec``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import cache
+
+import numpy as np
+
+from data.domain import DAY, HOUR, SECOND
+from features.seen import Chosen
+
+_STEPS = 4_096  # table entries per half-life
+_FARTHEST = 1_000  # half-lives after which a touchpoint weighs nothing; keeps subnormal numbers out
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an aggregation needs besides the touchpoints: a column, a half-life in seconds, the number of another selection."""
+
+    column: str = ""
+    half_life: int = 0
+    later: int = -1
+
+
+# Every function gets a selection that is not empty, and one column of the matrix that holds the value of nothing for each row.
+
+
+def _count(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    out[:] = chosen.counts
+
+
+def _diff(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    out[:] = 2 * chosen.seen.chosen(terms.later).counts - chosen.counts
+
+
+def _sum(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    values, row = chosen.values()
+    total = np.bincount(row, weights=values, minlength=chosen.n)
+    out[:] = np.where(np.isfinite(total), total, np.nan)
+
+
+def _mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    values, row = chosen.values()
+    total = np.bincount(row, weights=values, minlength=chosen.n)
+    counts = np.bincount(row, minlength=chosen.n)
+    has = np.flatnonzero((counts > 0) & np.isfinite(total))
+    out[has] = total[has] / counts[has]
+
+
+def _max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    values, row = chosen.values()
+    if len(values):
+        counts = np.bincount(row, minlength=chosen.n)
+        has = np.flatnonzero(counts)
+        out[has] = np.maximum.reduceat(values, (np.cumsum(counts) - counts)[has])
+
+
+def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if terms.column == "value":
+        values, row = chosen.values()
+        distinct, codes = np.unique(values, return_inverse=True)
+        n_levels = len(distinct)
+    else:
+        codes, row = chosen.codes(terms.column), chosen.row
+        n_levels = len(chosen.seen.ledger.text(terms.column).levels)
+        if codes.min() < 0:
+            known = np.flatnonzero(codes >= 0)
+            codes, row = codes[known], row[known]
+    if not len(codes):
+        return
+    pair = row * n_levels + codes
+    if chosen.n * n_levels <= 8 * chosen.size + 1_024:  # a table of all pairs is small: no need to sort
+        table = np.zeros((chosen.n, n_levels), dtype=bool)
+        table.reshape(-1)[pair] = True
+        out[:] = np.count_nonzero(table, axis=1)
+    else:
+        pair.sort()
+        is_new = np.ones(len(pair), dtype=bool)
+        np.not_equal(pair[1:], pair[:-1], out=is_new[1:])
+        out[:] = np.bincount(pair[is_new] // n_levels, minlength=chosen.n)
+
+
+def _recency(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, _, last = chosen.ends()
+    out[rows] = chosen.age[last] / HOUR
+
+
+def _age(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, first, _ = chosen.ends()
+    out[rows] = chosen.age[first] / DAY
+
+
+def _first(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, first, _ = chosen.ends()
+    _put_codes(out, rows, chosen.codes(terms.column)[first])
+
+
+def _last(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, _, last = chosen.ends()
+    _put_codes(out, rows, chosen.codes(terms.column)[last])
+
+
+def _put_codes(out: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> None:
+    out[rows] = np.where(codes < 0, np.nan, codes)
+
+
+def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, first, last = chosen.ends()
+    several = np.flatnonzero(last > first)
+    first, last = first[several], last[several]
+    # The gaps add up to the whole span, in whole microseconds.
+    out[rows[several]] = (chosen.age[first] - chosen.age[last]) / ((last - first) * HOUR)
+
+
+def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, first, last = chosen.ends()
+    several = np.flatnonzero(last > first)
+    gap = np.zeros(chosen.size, dtype=np.int64)
+    np.subtract(chosen.age[:-1], chosen.age[1:], out=gap[:-1])
+    gap[last] = 0  # the step from one row to the next is no gap
+    out[rows[several]] = np.maximum.reduceat(gap, first)[several] / HOUR
+
+
+def _decay(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    fine, coarse = _half_powers()
+    q = chosen.age // SECOND * _STEPS // terms.half_life
+    weight = fine[q & (_STEPS - 1)] * coarse[np.minimum(q >> 12, _FARTHEST + 1)]
+    out[:] = np.bincount(chosen.row, weights=weight, minlength=chosen.n)
+
+
+@cache
+def _half_powers() -> tuple[np.ndarray, np.ndarray]:
+    """2^(-i/4096) for one half-life, correctly rounded, and 2^-k for whole ones (exact; 0 beyond the farthest)."""
+    with localcontext() as context:
+        context.prec = 60
+        ratio = Decimal(2) ** (Decimal(-1) / _STEPS)
+        power, powers = Decimal(1), []
+        for _ in range(_STEPS):
+            powers.append(float(power))
+            power *= ratio
+    coarse = np.ldexp(1.0, -np.arange(_FARTHEST + 2))
+    coarse[-1] = 0.0
+    return np.array(powers), coarse
+
+
+COMPUTE: dict[str, Callable[[Chosen, Terms, np.ndarray], None]] = {
+    "count": _count, "sum": _sum, "mean": _mean, "max": _max, "nunique": _nunique, "recency": _recency, "age": _age,
+    "first": _first, "last": _last, "decay": _decay, "gap_mean": _gap_mean, "gap_max": _gap_max, "diff": _diff,
+}  # fmt: skip
+OF_NOTHING = {agg: 0.0 if agg in ("count", "sum", "nunique", "decay", "diff") else np.nan for agg in COMPUTE}
