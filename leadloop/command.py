@@ -5,7 +5,6 @@ Exit codes, for scripts: 0 done; 1 refused, with a message that says how to mend
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +68,6 @@ def world(
 ) -> None:
     """Write a synthetic firm's CRM export: CSV files and the mapping to import them."""
     from data.world import make_world, write_truth, write_world
-
     from leadloop.notebook import instant
 
     with console.progress(quiet=as_json) as step:
@@ -100,7 +98,6 @@ def import_(
 ) -> None:
     """Import a folder of CSV or Parquet files; every row is accounted for."""
     from data.sources.importing import import_tables
-
     from leadloop.notebook import instant, open_store
 
     with console.progress(quiet=as_json) as step:
@@ -115,10 +112,9 @@ def import_(
 @app.command()
 def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
     """Train on every mature lead and register the model as challenger."""
-    from training.learning.run import train as run_training
-
     from leadloop.notebook import build_dataset, instant, open_registry, open_store
     from training.insights.charts import figures
+    from training.learning.run import train as run_training
 
     chosen = _config(config)
     with console.progress(quiet=as_json) as step:
@@ -192,9 +188,7 @@ def score(
     store, scorer = notebook.open_store(), notebook.load_scorer(version)
     if lead_ids:
         rows = explained(scorer, notebook.snapshots(store, lead_ids, cutoff=now))
-        console.emit(
-            {"scores": rows}, as_json=as_json, text=lambda: [show_score(row) for row in rows] and None
-        )
+        console.emit({"scores": rows}, as_json=as_json, text=lambda: show_scores(rows))
         return
     frame = scorer.score(notebook.snapshots(store, cutoff=now)).sort_values(
         "score", ascending=False, kind="stable"
@@ -335,6 +329,12 @@ def show_verdict(verdict: Any) -> None:
         console.table(headers, [[row[h] for h in headers] for row in verdict.table])
 
 
+def show_scores(rows: list[dict[str, Any]]) -> None:
+    """Several leads, one after the other."""
+    for row in rows:
+        show_score(row)
+
+
 def show_score(row: dict[str, Any]) -> None:
     """One lead's score and how its points add up."""
     probability = row["probability"]
@@ -344,6 +344,7 @@ def show_score(row: dict[str, Any]) -> None:
     )
     rows = [["baseline", "", row["baseline_points"]]]
     rows += [[r["sentence"], r["group"], r["points"]] for r in row["reasons"]]
+    rows.append(["all smaller ones", "", row["small_points"]])
     rows.append(["sum", "", row["points"]])
     console.table(["why", "group", "points"], rows)
 
@@ -363,4 +364,4 @@ def _champion(made: Any, *, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

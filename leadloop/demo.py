@@ -18,16 +18,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from data.domain import DAY, format_instant
+from data.errors import LeadloopError
 from data.sources.importing import import_tables
 from data.store import open_store
 from data.world import make_world, write_world
-from training.learning.config import TrainConfig
-
-from data.domain import DAY, format_instant
-from data.errors import LeadloopError
 from leadloop import console
 from leadloop.command import show_card, show_verdict
 from leadloop.launch import start_service
+from training.learning.config import TrainConfig
 from training.loop.retraining import retrain
 from training.scorer.registry import Registry
 

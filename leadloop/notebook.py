@@ -13,23 +13,23 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+
 from data.asof import snapshots_at
+from data.domain import parse_instant, to_instant
+from data.errors import ConfigError
 from data.settings import Settings
+from data.snapshots import Snapshots
 from data.sources.importing import import_tables as _import_tables
 from data.sources.report import ImportReport
 from data.store import Store
 from data.store import open_store as _open_store
+from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.dataset import build_dataset as _build_dataset
 from training.learning.run import TrainingResult
 from training.learning.run import train as _train
 from training.learning.table import fit_table
-
-from data.domain import parse_instant, to_instant
-from data.errors import ConfigError
-from data.snapshots import Snapshots
-from training.insights.charts import figures
 from training.loop.comparison import Verdict
 from training.loop.retraining import judge as _judge
 from training.scorer.artifact import load_scorer_folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from data.snapshots import Snapshots
@@ -10,12 +11,16 @@ from training.scorer.scorer import Scorer
 
 
 def explained(scorer: Scorer, snapshots: Snapshots) -> list[dict[str, Any]]:
-    """One record a snapshot: score, grade, probability (None when withheld), points and every reason; points add up to 1e-9."""
+    """One record a snapshot: score, grade, probability (None when withheld), points and reasons.
+
+    baseline + reasons + ``small_points`` (all reasons too small to be told) = points, to 1e-9.
+    """
     matrix = scorer.matrix(snapshots)
-    scored, made = scorer.score_matrix(matrix), scorer.explain_matrix(matrix)
+    scored = scorer.score_matrix(matrix)
     records = []
-    for i, (lead_id, reasons) in enumerate(zip(snapshots.lead_ids, scorer.reasons(matrix), strict=True)):
+    for i, (lead_id, why) in enumerate(zip(snapshots.lead_ids, scorer.reasons(matrix), strict=True)):
         probability = float(scored.probability[i])
+        told = sum(reason.points for reason in why.reasons)
         records.append(
             {
                 "lead_id": lead_id,
@@ -23,10 +28,11 @@ def explained(scorer: Scorer, snapshots: Snapshots) -> list[dict[str, Any]]:
                 "grade": str(scored.grade[i]),
                 "probability": None if math.isnan(probability) else probability,
                 "points": float(scored.points[i]),
-                "baseline_points": float(made.baseline_points[i]),
-                "reasons": [
-                    {"sentence": r.sentence, "group": r.group, "points": float(r.points)} for r in reasons
-                ],
+                "baseline_points": why.baseline_points,
+                "fit_points": why.fit_points,
+                "engagement_points": why.engagement_points,
+                "reasons": [asdict(reason) for reason in why.reasons],
+                "small_points": why.fit_points + why.engagement_points - told,
                 "model_version": scorer.version,
                 "horizon_days": scorer.horizon_days,
             }

@@ -89,9 +89,9 @@ def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
     best = run.json("score", "--now", END)["scores"][0]
     one = run.json("score", best["lead_id"], "--now", END)["scores"][0]
     assert one["score"] == best["score"]
-    assert one["baseline_points"] + sum(r["points"] for r in one["reasons"]) == pytest.approx(
-        one["points"], abs=1e-9
-    )
+    assert one["baseline_points"] + sum(r["points"] for r in one["reasons"]) + one[
+        "small_points"
+    ] == pytest.approx(one["points"], abs=1e-9)
     text = run("score", best["lead_id"], "--now", END).out
     assert f"score {best['score']}" in text
     assert "baseline" in text
@@ -166,5 +166,18 @@ def test_listening_beyond_loopback_is_refused(fresh: Shell):
 
 def test_every_command_has_a_help_text(fresh: Shell):
     done = fresh("--help")
-    for name in ["demo", "world", "import", "train", "judge", "promote", "rollback", "score", "serve", "outcomes", "retrain", "report"]:
+    for name in [
+        "demo",
+        "world",
+        "import",
+        "train",
+        "judge",
+        "promote",
+        "rollback",
+        "score",
+        "serve",
+        "outcomes",
+        "retrain",
+        "report",
+    ]:
         assert name in done.out

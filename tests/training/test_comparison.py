@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from training.learning.table import fit_table
 
+from training.learning.table import fit_table
 from training.loop.comparison import Judged, compare, first_verdict
 from training.scorer.additive import Affine
 from training.scorer.flat import snapshots_of_frame

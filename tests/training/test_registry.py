@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from training.learning.run import TrainingResult
-from training.learning.table import fit_table
 
 from data.errors import DamagedScorerError, RegistryError
+from training.learning.run import TrainingResult
+from training.learning.table import fit_table
 from training.scorer.artifact import load_scorer_folder
 from training.scorer.registry import Registry
 

@@ -22,7 +22,8 @@ border-bottom:1px solid #e3e8ec}}td.n{{text-align:right;font-variant-numeric:tab
 <p><b>{verdict}</b></p><table>{figures}</table>{charts}
 <h2>Versions</h2><table><tr><th>version</th><th>names</th></tr>{versions}</table>
 
-<p class="quiet">Points say how far something moves a score: 10 points double the odds. They show association, not cause.</p></body></html>"""
+<p class="quiet">Points say how far something moves a score: 10 points double the odds. They show association, not cause.</p>
+</body></html>"""
 
 _NAMES = {
     "log_loss": "Log loss",

@@ -99,7 +99,8 @@ def compare(
             for _ in range(_DRAWS)
         ]
     )
-    (gain, caught), low, high = measures(np.ones(len(leads))), *np.percentile(draws, [2.5, 97.5], axis=0)
+    gain, caught = measures(np.ones(len(leads)))
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
     before = log_loss(judged.y, old.probability, weight=judged.weight)
     after = log_loss(judged.y, new.probability, weight=judged.weight)
     table = (

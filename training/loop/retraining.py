@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.store import Store
-
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset

@@ -8,7 +8,7 @@ import mlflow
 import pandas as pd
 
 
-class ScorerModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+class ScorerModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
     """Scores flat frames: one row a lead, columns as the model was trained on."""
 
     def load_context(self, context: object) -> None:

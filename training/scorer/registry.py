@@ -98,7 +98,7 @@ class Registry:
     def fetch(self, goal: str, number: str, *, into: Path) -> Path:
         """Copy a version's files into the folder ``into`` and return it: scorer.json, trees.txt, card.json, SHA256SUMS.
 
-        The files arrive beside the folder first and are moved as a whole, so ``into`` never holds half of them. An existing one is replaced.
+        The files arrive beside the folder first and are moved as a whole, so ``into`` never holds half of them; an old one is replaced.
         """
         into = Path(into)
         into.parent.mkdir(parents=True, exist_ok=True)
