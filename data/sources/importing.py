@@ -1,0 +1,270 @@
+"""Importing tables: from files through a mapping into the store, with every row accounted for.
+
+Columns are checked in all files before the first row is written. Each file goes in as a whole or not at all. Importing the same files
+again adds nothing, and the order of rows changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data.domain import Lead, Outcome, Touchpoint
+from data.errors import ConfigError, ContractError, did_you_mean
+from data.sources.duplicates import give_ids, without_duplicates
+from data.sources.joins import joined_names, with_joins
+from data.sources.mapping import ImportMapping, TableMapping, load_mapping
+from data.sources.reading import Fields, read_fields
+from data.sources.report import ImportReport, TableReport
+from data.sources.tables import Rows, TableFile, open_table
+from data.store import Added, Store
+
+Progress = Callable[[str, int, int], None]
+
+_CHUNK = 20_000
+_N_EXAMPLES = 3
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:/-]{1,60}")
+_SAFE_WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,29}")
+_WRONG_CELLS = "wrong number of cells"
+
+
+class _Undo(Exception):  # noqa: N818
+    """Ends a dry run's transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    table: TableMapping
+    file: TableFile
+
+
+def import_tables(
+    store: Store,
+    *,
+    path: str | Path,
+    mapping: str | Path | ImportMapping | None = None,
+    source: str | None = None,
+    dry_run: bool = False,
+    now: int,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import the files in a folder.
+
+    Parameters
+    ----------
+    path : the folder; or one of its files, to import that one alone.
+    mapping : a mapping, or the path of its file; the folder's ``mapping.toml`` by default.
+    source : name to keep ids apart by, instead of the mapping's.
+    dry_run : read, check and report, write nothing.
+    now : instant of the import, microseconds UTC.
+    progress : called with (file, rows done, rows).
+
+    Raises
+    ------
+    ConfigError
+        If the mapping or a file is missing, or a key of the mapping unknown.
+    ContractError
+        If a file lacks a column the mapping names (before anything is written), or its times have no zone; the files before it in the
+        mapping stay imported.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"there is no file or folder {path}")
+    folder = path if path.is_dir() else path.parent
+    if not isinstance(mapping, ImportMapping):
+        mapping = load_mapping(folder / "mapping.toml" if mapping is None else mapping)
+    if source is not None:
+        mapping = replace(mapping, source=source)
+    steps = _plan(mapping, folder, only=None if path.is_dir() else path.name)
+    reports: list[TableReport] = []
+    try:
+        if dry_run:
+            # The same work in a transaction that never ends well: the report cannot differ.
+            with store.transaction():
+                reports = _run(store, steps, mapping, folder, now, progress)
+                raise _Undo
+        reports = _run(store, steps, mapping, folder, now, progress)
+    except _Undo:
+        pass
+    return ImportReport(source=mapping.source, dry_run=dry_run, tables=tuple(reports))
+
+
+def _plan(mapping: ImportMapping, folder: Path, *, only: str | None) -> list[_Step]:
+    """The files in order, each with all the columns its mapping names."""
+    steps = []
+    for table in mapping.tables:
+        for name in table.files:
+            if only is not None and Path(name).name != only:
+                continue
+            file = open_table(folder, name, separator=table.separator, encoding=table.encoding)
+            _check_columns(file, table, folder)
+            steps.append(_Step(table, file))
+    if not steps:
+        raise ConfigError(f"the mapping does not name the file {only}")
+    return steps
+
+
+def _check_columns(file: TableFile, table: TableMapping, folder: Path) -> None:
+    there = file.columns
+    for join in table.joins:
+        other = open_table(folder, join.file, encoding=table.encoding)
+        there = (*there, *joined_names(there, join, other))
+    for column in table.columns():
+        if column in file.repeated:
+            raise ContractError(f"{file.name} has column {column!r} twice; rename one of them")
+        if column in there:
+            continue
+        field = table.field_of(column)
+        head = f"{table.kind}.profile" if field in table.profile else table.kind
+        near = did_you_mean(column, there).removeprefix("; did you mean ").removesuffix("?").strip("'")
+        near = near if near in there else "..."
+        raise ContractError(
+            f"{file.name} lacks column {column!r}; it has {list(there)}.\n"
+            f'Name it in the mapping file: [{head}] {field} = "{near}".'
+        )
+
+
+def _run(
+    store: Store,
+    steps: list[_Step],
+    mapping: ImportMapping,
+    folder: Path,
+    now: int,
+    progress: Progress | None,
+) -> list[TableReport]:
+    joined: dict[str, Rows] = {}
+    reports = []
+    for step in steps:
+        encoding = step.table.encoding
+        rows, notes = with_joins(
+            step.file.read(),
+            step.table,
+            lambda name, e=encoding: open_table(folder, name, encoding=e),
+            joined,
+        )
+        fields = read_fields(rows, step.table, mapping, file=step.file.name)
+        fields.warnings[:0] = notes
+        added, n_again = _add(store, fields, step, mapping, now, progress)
+        reports.append(_report(step, rows, fields, added, n_again, now))
+    return reports
+
+
+def _add(
+    store: Store, fields: Fields, step: _Step, mapping: ImportMapping, now: int, progress: Progress | None
+) -> tuple[Added, int]:
+    """Add the rows to keep, all or none; what the store said, and how many rows were duplicates within the file."""
+    kind = step.table.kind
+    good = np.flatnonzero(fields.reason < 0)
+    if kind != "leads":
+        give_ids(fields, kind, good)
+    rows = without_duplicates(fields, kind, good)
+    new = known = 0
+    with store.transaction():
+        for start in range(0, len(rows), _CHUNK):
+            if progress is not None:
+                progress(step.file.name, start, len(rows))
+            some = rows[start : start + _CHUNK]
+            if kind == "leads":
+                added = store.add_leads(_leads(fields, some, step.table, mapping), now=now)
+            elif kind == "touchpoints":
+                added = store.add_touchpoints(_touchpoints(fields, some, mapping.source), now=now)
+            else:
+                added = store.add_outcomes(_outcomes(fields, some, mapping.source), now=now)
+            new, known = new + added.new, known + added.known
+    if progress is not None:
+        progress(step.file.name, len(rows), len(rows))
+    return Added(new, known), len(good) - len(rows)
+
+
+def _column(fields: Fields, name: str, rows: np.ndarray) -> list:
+    """A field of some rows; None where it is not known."""
+    if name not in fields.columns:
+        return [None] * len(rows)
+    values = fields.columns[name][rows]
+    if name in fields.is_given:
+        values = values.astype(object)
+        values[~fields.is_given[name][rows]] = None
+    elif values.dtype.kind == "f":
+        is_known = ~np.isnan(values)
+        values = values.astype(object)
+        values[~is_known] = None
+    return values.tolist()
+
+
+def _leads(fields: Fields, rows: np.ndarray, table: TableMapping, mapping: ImportMapping) -> Iterator[Lead]:
+    as_exported = "observed_at" not in table.cells if mapping.as_exported is None else mapping.as_exported
+    names = list(fields.profile)
+    profiles = (
+        zip(*(fields.profile[name][rows].tolist() for name in names), strict=True)
+        if names
+        else [()] * len(rows)
+    )
+    ids, created = _column(fields, "lead_id", rows), _column(fields, "created_at", rows)
+    observed = _column(fields, "observed_at", rows)
+    for lead_id, at, seen, values in zip(ids, created, observed, profiles, strict=True):
+        profile = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        yield Lead(lead_id=lead_id, created_at=at, profile=profile, observed_at=seen, as_exported=as_exported)
+
+
+def _touchpoints(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Touchpoint]:
+    names = (
+        "touchpoint_id", "lead_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "received_at",
+    )  # fmt: skip
+    for row in zip(*(_column(fields, name, rows) for name in names), strict=True):
+        yield Touchpoint(*row, source)
+
+
+def _outcomes(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Outcome]:
+    names = ("outcome_id", "lead_id", "kind", "occurred_at", "undoes", "amount", "received_at")
+    for row in zip(*(_column(fields, name, rows) for name in names), strict=True):
+        yield Outcome(*row, source)
+
+
+def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int, now: int) -> TableReport:
+    dropped, examples = {}, {}
+    if rows.malformed:
+        dropped[_WRONG_CELLS] = len(rows.malformed)
+        examples[_WRONG_CELLS] = tuple(
+            f"line {line} has {found} cells, {expected} expected"
+            for line, found, expected in rows.malformed[:_N_EXAMPLES]
+        )
+    for code, reason in enumerate(fields.reasons):
+        found = np.flatnonzero(fields.reason == code)
+        if len(found):
+            dropped[reason] = len(found)
+            if not reason.startswith("not selected"):
+                examples[reason] = tuple(
+                    _example(fields, rows, row, reason) for row in found[:_N_EXAMPLES].tolist()
+                )
+    warnings = list(fields.warnings)
+    at = "created_at" if step.table.kind == "leads" else "occurred_at"
+    n_ahead = int(((fields.columns[at] > now) & (fields.reason < 0)).sum())
+    if n_ahead:
+        warnings.append(f"{at}: {n_ahead:,} rows lie after the time of the import")
+    return TableReport(
+        file=step.file.name,
+        kind=step.table.kind,
+        read=rows.n_read,
+        kept=added.new,
+        known=added.known + n_again,
+        dropped=dropped,
+        examples=examples,
+        warnings=tuple(warnings),
+    )
+
+
+def _example(fields: Fields, rows: Rows, row: int, reason: str) -> str:
+    """Where a dropped row is, by line and id. Ids that might be an address or a name are left out."""
+    text = f"{rows.unit} {rows.lines[row]}"
+    for name in ("touchpoint_id", "outcome_id", "lead_id"):
+        value = fields.columns[name][row] if name in fields.columns else None
+        if value is not None and _SAFE_ID.fullmatch(value):
+            text += f", {name} {value}"
+            break
+    if reason == "unknown outcome kind" and _SAFE_WORD.fullmatch(fields.columns["kind"][row]):
+        text += f": {fields.columns['kind'][row]!r}"
+    return text
