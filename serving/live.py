@@ -161,21 +161,28 @@ class LiveScorer:
         self._forget_old(number)
 
     def _made_ready(self, number: str, folder: Path) -> Served:
-        if not folder.is_dir():
-            # Each process fetches beside the others and moves the whole folder: nobody ever sees half of one.
-            arriving = self._folder / f".{number}.{os.getpid()}"
-            shutil.rmtree(arriving, ignore_errors=True)
-            self._registry.fetch(self.goal, number, into=arriving)
+        if folder.is_dir():
             try:
-                self._trial(arriving)
+                self._trial(folder)
+                return _load(folder, number)
+            except DamagedScorerError as fault:
+                # The disk may be at fault, not the version: its files are asked for once more.
+                logger.warning("the copy of version %s is fetched again: %s", number, fault)
+                shutil.rmtree(folder, ignore_errors=True)
+        # Each process fetches beside the others and moves the whole folder: nobody ever sees half of one.
+        arriving = self._folder / f".{number}.{os.getpid()}"
+        shutil.rmtree(arriving, ignore_errors=True)
+        try:
+            self._registry.fetch(self.goal, number, into=arriving)
+            self._trial(arriving)
+            try:
                 arriving.rename(folder)
             except OSError:
+                # Another process was first, with the same files.
                 if not folder.is_dir():
                     raise
-            finally:
-                shutil.rmtree(arriving, ignore_errors=True)
-        else:
-            self._trial(folder)
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
         return _load(folder, number)
 
     def _watch(self) -> None:

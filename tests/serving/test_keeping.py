@@ -1,0 +1,134 @@
+"""POST /v1/leads, /v1/touchpoints, /v1/outcomes, and what is told about a lead."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.serving.conftest import Service, assert_problem
+
+LEAD = {"lead_id": "ada", "created_at": "2026-03-01T08:00:00Z", "title": "CTO", "x_plan": "gold"}
+VISIT = {
+    "touchpoint_id": "t1",
+    "lead_id": "ada",
+    "occurred_at": "2026-03-07T14:30:00Z",
+    "type": "pricing_view",
+}
+OUTCOME = {
+    "outcome_id": "o1",
+    "lead_id": "ada",
+    "kind": "qualified",
+    "occurred_at": "2026-03-08T09:00:00Z",
+    "amount": 5.5,
+}
+
+KINDS = [
+    ("/v1/leads", "leads", LEAD),
+    ("/v1/touchpoints", "touchpoints", VISIT),
+    ("/v1/outcomes", "outcomes", OUTCOME),
+]
+
+
+@pytest.mark.parametrize(("path", "name", "item"), KINDS)
+def test_twice_is_once(service: Service, path: str, name: str, item: dict):
+    first, again = service.post(path, item), service.post(path, item)
+    assert (first.status_code, first.json()) == (200, {"received": 1, "new": 1, "known": 0})
+    assert (again.status_code, again.json()) == (200, {"received": 1, "new": 0, "known": 1})
+    assert service.store.counts()[name] == 1
+
+
+@pytest.mark.parametrize(("path", "name", "item"), KINDS)
+def test_one_a_list_or_a_named_list(service: Service, path: str, name: str, item: dict):
+    assert service.post(path, [item, item]).json() == {"received": 2, "new": 1, "known": 1}
+    assert service.post(path, {name: [item]}).json() == {"received": 1, "new": 0, "known": 1}
+
+
+@pytest.mark.parametrize(("path", "name", "item"), KINDS)
+def test_all_or_nothing_and_the_index_is_told(service: Service, path: str, name: str, item: dict):
+    bad = {key: value for key, value in item.items() if key != "lead_id"}
+    document = assert_problem(service.post(path, [item, item, bad]), 422, "missing_field")
+    assert document["errors"][0]["index"] == 2
+    assert document["message"].startswith("item 2: lead_id")
+    assert service.store.counts()[name] == 0
+    assert_problem(service.post(path, []), 422, "empty_list")
+
+
+def test_a_lead_sent_again_adds_what_is_new(service: Service):
+    service.post("/v1/leads", LEAD)
+    service.clock.forward(1)
+    assert service.post("/v1/leads", {"lead_id": "ada", "title": "CEO"}).json()["new"] == 1
+    known = service.get("/v1/leads/ada").json()
+    assert known["profile"] == {"title": "CEO", "x_plan": "gold"}
+    assert known["created_at"] == "2026-03-01T08:00:00.000000Z"
+
+
+def test_outcome_and_touchpoint_without_id_are_known_by_what_they_say(service: Service):
+    outcome = {key: value for key, value in OUTCOME.items() if key != "outcome_id"}
+    visit = {key: value for key, value in VISIT.items() if key != "touchpoint_id"}
+    for path, item, other in (
+        ("/v1/outcomes", outcome, {**outcome, "kind": "won"}),
+        ("/v1/touchpoints", visit, {**visit, "type": "webinar"}),
+    ):
+        assert service.post(path, [item, item, other]).json() == {"received": 3, "new": 2, "known": 1}
+        assert service.post(path, item).json()["new"] == 0
+
+
+@pytest.mark.parametrize("missing", ["lead_id", "kind", "occurred_at"])
+def test_outcome_needs_lead_kind_and_time(service: Service, missing: str):
+    item = {key: value for key, value in OUTCOME.items() if key != missing}
+    document = assert_problem(service.post("/v1/outcomes", item), 422, "missing_field")
+    assert document["message"].startswith(missing)
+
+
+def test_unknown_kind_names_the_nearest(service: Service):
+    document = assert_problem(
+        service.post("/v1/outcomes", {**OUTCOME, "kind": "qualifed"}), 422, "unknown_kind"
+    )
+    assert "did you mean 'qualified'?" in document["message"]
+    assert_problem(service.post("/v1/outcomes", {**OUTCOME, "kind": ["won"]}), 422, "unknown_kind")
+
+
+def test_events_may_come_before_their_lead(service: Service):
+    service.post("/v1/touchpoints", VISIT)
+    assert service.post("/v1/score", {"lead_id": "ada"}).status_code == 200
+    assert service.get("/v1/leads/ada").json()["n_touchpoints"] == 1
+
+
+def test_what_is_known_about_a_lead(service: Service):
+    service.post("/v1/leads", LEAD)
+    service.post("/v1/touchpoints", VISIT)
+    service.post("/v1/outcomes", OUTCOME)
+    scored = service.post("/v1/score", {"lead_id": "ada"}).json()
+    known = service.get("/v1/leads/ada").json()
+    assert [t["touchpoint_id"] for t in known["touchpoints"]] == ["t1"]
+    assert [(o["outcome_id"], o["kind"], o["amount"]) for o in known["outcomes"]] == [
+        ("o1", "qualified", 5.5)
+    ]
+    assert (known["last_score"]["score_id"], known["last_score"]["points"]) == (
+        scored["score_id"],
+        scored["points"],
+    )
+    assert_problem(service.get("/v1/leads/nobody"), 404, "unknown_lead")
+
+
+def test_ids_with_slashes_are_found(service: Service):
+    service.post("/v1/leads", {**LEAD, "lead_id": "crm/9"})
+    assert service.get("/v1/leads/crm%2F9").json()["lead_id"] == "crm/9"
+
+
+def test_explanation_takes_the_last_score_apart(service: Service):
+    service.post("/v1/leads", LEAD)
+    assert_problem(service.get("/v1/leads/ada/explanation"), 404, "not_scored")
+    scored = service.post("/v1/score", {"lead_id": "ada", "employees": 12}).json()
+    told = service.get("/v1/leads/ada/explanation").json()
+    assert told["complete"] is True
+    assert len(told["features"]) == len(service.scorer.features)
+    total = told["baseline_points"] + sum(f["points"] for f in told["features"])
+    assert abs(total - scored["points"]) < 1e-9
+    assert told["reasons"][0] == {"sentence": scored["reason_1"], "points": scored["reason_1_points"]}
+
+
+def test_model_tells_version_features_and_grades(service: Service):
+    said = service.get("/v1/model").json()
+    assert (said["model_version"], said["goal"], said["horizon_days"]) == ("7", "qualified", 90)
+    assert said["grades"] == {"A": 70, "B": 55, "C": 45}
+    assert [f["name"] for f in said["features"]] == list(service.scorer.features.names)

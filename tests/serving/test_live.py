@@ -1,0 +1,202 @@
+"""Which model serves: the champion, exchanged in one step; otherwise the last good one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from data.errors import DamagedScorerError, RegistryError
+from serving.live import LiveScorer
+from serving.smoke import try_out
+from tests.serving.conftest import FolderRegistry, Service, make_scorer
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> FolderRegistry:
+    made = FolderRegistry(tmp_path / "registry")
+    made.register("1", make_scorer(slope=0.1))
+    made.register("2", make_scorer(slope=0.3))
+    made.champion = "1"
+    return made
+
+
+def live_of(registry: FolderRegistry, folder: Path, **options) -> LiveScorer:
+    return LiveScorer(
+        registry, goal="qualified", folder=folder, poll_seconds=0.02, **{"trial": lambda _: None, **options}
+    )
+
+
+def version_of(live: LiveScorer) -> str | None:
+    served = live.current()
+    return None if served is None else served.version
+
+
+def test_follows_the_champion(registry: FolderRegistry, tmp_path: Path):
+    live = live_of(registry, tmp_path / "live")
+    assert live.current() is None
+    live.look()
+    before = live.current()
+    registry.champion = "2"
+    live.look()
+    after = live.current()
+    assert (before.version, before.scorer.version) == ("1", "1")
+    assert (after.version, after.scorer.version) == ("2", "2")
+    assert before.scorer.model is not after.scorer.model
+
+
+def test_a_rollback_is_followed_without_fetching_again(registry: FolderRegistry, tmp_path: Path):
+    live = live_of(registry, tmp_path / "live")
+    for number in ("1", "2", "1"):
+        registry.champion = number
+        live.look()
+    assert version_of(live) == "1"
+    assert registry.fetched == ["1", "2"]
+
+
+def test_registry_away_keeps_the_last_good_one_also_across_a_restart(
+    registry: FolderRegistry, tmp_path: Path
+):
+    live = live_of(registry, tmp_path / "live")
+    live.look()
+    registry.is_away = True
+    with pytest.raises(RegistryError):
+        live.look()
+    assert version_of(live) == "1"
+    again = live_of(registry, tmp_path / "live")
+    again.start()
+    try:
+        assert version_of(again) == "1"
+        until(lambda: again.watch.trouble is not None)
+        registry.is_away = False
+        registry.champion = "2"
+        until(lambda: version_of(again) == "2")
+        until(lambda: again.watch.trouble is None)
+    finally:
+        again.stop()
+
+
+def test_no_champion_keeps_what_serves(registry: FolderRegistry, tmp_path: Path):
+    live = live_of(registry, tmp_path / "live")
+    live.look()
+    registry.champion = None
+    live.look()
+    assert version_of(live) == "1"
+    assert live.watch.champion is None
+
+
+def test_a_damaged_version_is_refused_remembered_and_reported(
+    registry: FolderRegistry, tmp_path: Path, caplog
+):
+    live = live_of(registry, tmp_path / "live", trial=try_out)
+    live.look()
+    scorer_file = registry.folder / "2" / "scorer.json"
+    scorer_file.write_bytes(scorer_file.read_bytes()[:-100])
+    registry.champion = "2"
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5):
+            live.look()
+    assert version_of(live) == "1"
+    assert registry.fetched == ["1", "2"]
+    assert "SHA256SUMS" in live.watch.refused["2"]
+    assert len([r for r in caplog.records if "version 2 is refused" in r.message]) == 1
+    registry.register("3", make_scorer(slope=0.5))
+    registry.champion = "3"
+    live.look()
+    assert version_of(live) == "3"
+
+
+def test_a_model_that_kills_its_process_does_not_kill_ours(registry: FolderRegistry, tmp_path: Path):
+    """Truncated tree files abort the process that parses them; here the sums agree with the broken bytes."""
+    import hashlib
+
+    folder = registry.folder / "2"
+    sums = []
+    for name in ("scorer.json", "trees.txt"):
+        content = (folder / name).read_bytes()
+        if name == "scorer.json":
+            content = content.replace(b'"trees": null', b'"trees": {"fill": []}')
+        else:
+            content = b"tree\nversion=v4\nnum_class=1\nmax_feature_idx=0\nfeature_names=a\ntree_sizes=900\n\nTree=0\nnum_le"
+        (folder / name).write_bytes(content)
+        sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    live = live_of(registry, tmp_path / "live", trial=try_out)
+    live.look()
+    registry.champion = "2"
+    live.look()
+    assert version_of(live) == "1"
+    assert "2" in live.watch.refused
+
+
+def test_a_trial_without_an_answer_is_a_failed_one(registry: FolderRegistry, tmp_path: Path):
+    with pytest.raises(DamagedScorerError, match="did not answer"):
+        try_out(registry.folder / "1", patience=0.01)
+    try_out(registry.folder / "1")
+
+
+def test_a_damaged_copy_does_not_serve_after_a_restart(registry: FolderRegistry, tmp_path: Path):
+    live_of(registry, tmp_path / "live").look()
+    copy = tmp_path / "live" / "1" / "scorer.json"
+    copy.write_bytes(copy.read_bytes().replace(b"qualified", b"qualifieD"))
+    again = live_of(registry, tmp_path / "live", trial=try_out)
+    again.take_up_copy()
+    assert again.current() is None
+    again.look()
+    assert version_of(again) == "1"
+
+
+def test_old_copies_are_cleared(registry: FolderRegistry, tmp_path: Path):
+    live = live_of(registry, tmp_path / "live")
+    for number in range(3, 12):
+        registry.register(str(number), make_scorer())
+        registry.champion = str(number)
+        live.look()
+    copies = sorted(int(p.name) for p in (tmp_path / "live").iterdir() if p.is_dir())
+    assert copies == [8, 9, 10, 11]
+
+
+def test_every_response_is_of_one_version_while_models_change(service: Service):
+    """One scorer object a request: the named version's scorer gives exactly these points."""
+    scorers = {"7": make_scorer(), "8": make_scorer(slope=0.4)}
+    service.registry.register("8", scorers["8"])
+    stop = threading.Event()
+
+    def flip() -> None:
+        while not stop.is_set():
+            for number in ("8", "7"):
+                service.registry.champion = number
+                service.live.look()
+                time.sleep(0.002)
+
+    thread = threading.Thread(target=flip)
+    thread.start()
+    try:
+        # Known by fields that do not age, so that points depend on the version alone.
+        body = {"json": {"leads": [{"employees": 9, "country": "de"}] * 60}}
+        single = {"json": {"employees": 9, "country": "de"}}
+        responses = service.calls(
+            [("POST", "/v1/score", single)] * 150 + [("POST", "/v1/score/bulk", body)] * 10
+        )
+    finally:
+        stop.set()
+        thread.join()
+    points: dict[str, set[float]] = {"7": set(), "8": set()}
+    for response in responses:
+        said = response.json()
+        rows = said.get("results", [said])
+        assert {row["model_version"] for row in rows} == {response.headers["x-model-version"]}
+        points[said["model_version"]].update(row["points"] for row in rows)
+    assert len(points["7"]) == 1
+    assert len(points["8"]) == 1
+    assert points["7"] != points["8"]
+
+
+def until(holds) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
