@@ -29,7 +29,7 @@ def give_ids(fields: Fields, kind: str, rows: np.ndarray) -> None:
     ids = fields.columns.get(name)
     if ids is None:
         ids = fields.columns[name] = np.full(fields.n, None, dtype=object)
-    rows = rows[np.equal(ids[rows], None)]
+    rows = rows[pd.isna(ids[rows])]
     parts = [fields.columns["occurred_at"][rows].tolist()]
     for column in _SAYING[kind]:
         if column in fields.columns:

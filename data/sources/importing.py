@@ -140,10 +140,14 @@ def _run(
     reports = []
     for step in steps:
         encoding = step.table.encoding
+
+        def find(name: str, encoding: str = encoding) -> TableFile:
+            return open_table(folder, name, encoding=encoding)
+
         rows, notes = with_joins(
             step.file.read(),
             step.table,
-            lambda name, e=encoding: open_table(folder, name, encoding=e),
+            find,
             joined,
         )
         fields = read_fields(rows, step.table, mapping, file=step.file.name)
@@ -214,14 +218,14 @@ def _touchpoints(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Touc
     names = (
         "touchpoint_id", "lead_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "received_at",
     )  # fmt: skip
-    for row in zip(*(_column(fields, name, rows) for name in names), strict=True):
-        yield Touchpoint(*row, source)
+    for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
+        yield Touchpoint(*row)
 
 
 def _outcomes(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Outcome]:
     names = ("outcome_id", "lead_id", "kind", "occurred_at", "undoes", "amount", "received_at")
-    for row in zip(*(_column(fields, name, rows) for name in names), strict=True):
-        yield Outcome(*row, source)
+    for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
+        yield Outcome(*row)
 
 
 def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int, now: int) -> TableReport:

@@ -66,14 +66,7 @@ def with_joins(
 def _places(ours: list[pa.Array], theirs: list[pa.Array], other: Rows) -> tuple[pa.Array, int]:
     """For each row of ours the position of its match, null for none, and how many of their rows repeat a key."""
     our_key, their_key = _key(ours), _key(theirs)
-    counts = their_key.value_counts()
-    n_repeated = int(
-        sum(
-            max(0, n - 1)
-            for n, k in zip(counts.field(1).to_pylist(), counts.field(0).to_pylist(), strict=True)
-            if k is not None
-        )
-    )
+    n_repeated = len(their_key) - their_key.null_count - pc.count_distinct(their_key).as_py()
     order = np.arange(len(their_key))
     if n_repeated:
         # Among rows with one key the smallest by content is used, so that the file's order does not matter.

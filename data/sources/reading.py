@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -103,11 +104,11 @@ def _read_cell(
         fields.columns[name] = found
         fields.drop(is_bad, f"{name} is not an id (at most 200 printable characters)")
         if name == "lead_id":
-            fields.drop(np.equal(found, None), "lead_id is missing")
+            fields.drop(_missing(found), "lead_id is missing")
     elif name in ("kind", "type"):
         found, n_refused = checked_texts(texts, name=name, limit=_LABEL_LIMIT)
         fields.columns[name] = found
-        fields.drop(np.equal(found, None), f"{name} is missing")
+        fields.drop(_missing(found), f"{name} is missing")
         if name == "kind":
             fields.drop(~np.isin(found.astype(str), OUTCOME_KINDS), "unknown outcome kind")
     else:
@@ -121,8 +122,10 @@ def _read_instants(
 ) -> None:
     cell = table.cells[name]
     # A table of meanings or a default turns typed cells into texts; otherwise types are kept.
-    as_they_are = cell.column is not None and cell.default is None and name not in table.values
-    column = rows.columns[cell.column] if as_they_are else _texts(rows, name, cell, table)
+    if cell.column is not None and cell.default is None and name not in table.values:
+        column = rows.columns[cell.column]
+    else:
+        column = _texts(rows, name, cell, table)
     found, problem = instants(column, form=cell.format, zone=mapping.time_zone)
     if (problem == NO_ZONE).any() and not (problem == READ).any():
         raise ContractError(
@@ -173,6 +176,10 @@ def _profile_column(fields: Fields, rows: Rows, name: str, cell: Cell, table: Ta
 def _is_number(column: pa.Array) -> bool:
     kind = column.type
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _missing(column: np.ndarray) -> np.ndarray:
+    return pd.isna(column)
 
 
 def _warn(fields: Fields, n: int, name: str, what: str) -> None:
