@@ -104,6 +104,9 @@ class Registry:
         into.parent.mkdir(parents=True, exist_ok=True)
         with self._errors(), tempfile.TemporaryDirectory(dir=into.parent) as work:
             mlflow = self._mlflow()
+            # download_artifacts makes a client of its own for models:/ addresses and does not pass the URIs below on to it.
+            mlflow.set_tracking_uri(self.url)
+            mlflow.set_registry_uri(self.url)
             got = mlflow.artifacts.download_artifacts(
                 artifact_uri=f"models:/{model_name(goal)}/{number}",
                 dst_path=work,
