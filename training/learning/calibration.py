@@ -59,20 +59,12 @@ def platt(
     return Affine(bounded, intercept)
 
 
-def calibrate(margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray) -> Affine:
+def calibrate(margin: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Affine:
     """Calibration from out-of-fold margins; none (slope 1, intercept 0) where there are too few rows of a class."""
     try:
         return platt(margin, y, weight=weight)
     except CalibrationError:
         return Affine()
-
-
-def intercept_of(margin: np.ndarray, y: np.ndarray, *, weight: np.ndarray | None = None) -> float:
-    """The shift that makes the mean chance equal the goal rate (smoothed by half a lead of each class); the order is untouched."""
-    weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
-    total = float(weight.sum())
-    rate = (float((weight * y).sum()) + 0.5) / (total + 1.0)
-    return _intercept(margin, np.full(len(y), rate), weight)
 
 
 def _newton(

@@ -17,6 +17,7 @@ from training.scorer.scorecard import Scorecard, row_sums
 from training.scorer.trees import Trees, column_names
 
 _NEWTON_STEPS = 50
+_MANY_ROWS = 200_000
 
 
 def base_log_odds(y: np.ndarray, weight: np.ndarray) -> float:
@@ -31,7 +32,6 @@ def fit_scorecard(
     *,
     n_levels: Sequence[int | None],
     config: TrainConfig,
-    form: str,
 ) -> Scorecard:
     """Ridge logistic regression, one term per column, centred on the rows.
 
@@ -39,14 +39,11 @@ def fit_scorecard(
     ----------
     X, y, weight : shapes (n, p), (n,), (n,).
     n_levels : per column, the number of levels of a category or None for a number.
-    form : ``linear`` (numbers straight) or ``piecewise`` (numbers bent at quantiles); see ``basis``.
     """
     if len(X) > config.max_scorecard_rows:
         rows = np.linspace(0, len(X) - 1, config.max_scorecard_rows).astype(np.int64)
         X, y, weight = X[rows], y[rows], weight[rows]
-    bases = [
-        basis_of(X[:, j], n_levels[j], weight, form=form, n_knots=config.n_knots) for j in range(X.shape[1])
-    ]
+    bases = [basis_of(X[:, j], n_levels[j], weight, n_knots=config.n_knots) for j in range(X.shape[1])]
     beta = _ridge_logistic(
         np.column_stack([np.ones(len(X)), *(b.design for b in bases)]),
         y,
@@ -108,7 +105,7 @@ def fit_trees(
         "seed": seed % 2**31,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": config.threads,
+        "num_threads": config.threads or (1 if len(X) < _MANY_ROWS else 0),
         "verbosity": -1,
     }
     booster = lightgbm.train(settings, data, num_boost_round=config.n_trees)

@@ -53,7 +53,6 @@ def make_card(
         "goal": dataset.goal,
         "horizon_days": dataset.horizon_days,
         "candidate": choice.candidate,
-        "scorecard_form": choice.form if choice.candidate in ("scorecard", "blend") else None,
         "why": choice.why,
         "candidates": {name: round(loss, 6) for name, loss in sorted(choice.log_loss.items())},
         "verdict": verdict(choice, figures),

@@ -25,17 +25,18 @@ class TrainConfig:
     candidates : which models compete, a subset of base_rate, scorecard, trees, blend.
     holdout_share : newest share of leads, held out once for the evaluation.
     n_folds : time-ordered folds inside the older part.
-    clear_standard_errors : how many standard errors another candidate must be ahead of the blend to replace it, and the best must be
-        ahead of the base rate to be worth shipping.
+    clear_standard_errors : how many standard errors another candidate must be ahead of the blend to replace it.
+    base_rate_standard_errors : how many the best candidate must be ahead of the base rate to be taken instead of it.
     scorecard_l2 : ridge of the scorecard's weights; larger is flatter.
-    n_knots : knots per number of a piecewise scorecard.
+    n_knots : knots per number of the scorecard.
     max_scorecard_rows : evenly thinned above this many rows.
     n_trees, learning_rate, n_leaves, max_depth, min_rows_per_leaf, trees_l2, feature_share : as LightGBM means them; ``min_rows_per_leaf``
         counts leads and is scaled down for small data.
     min_level_rows, max_levels : rarer levels of a category are pooled as "other".
     grade_shares : wanted share of leads in A, B and C.
     n_bootstrap : resamples of leads behind each interval.
-    threads : for training trees; 0 takes all cores. Never changes the result.
+    threads : for training trees; 0 takes one for small data, where threads of a busy machine wait for each other, and all cores for large.
+        Never changes the result.
     """
 
     goal: str = "qualified"
@@ -43,10 +44,11 @@ class TrainConfig:
     ages_days: tuple[float, ...] = (0.0, 3.0, 7.0, 14.0, 30.0)
     candidates: tuple[str, ...] = CANDIDATES
     holdout_share: float = 0.30
-    n_folds: int = 4
+    n_folds: int = 5
     clear_standard_errors: float = 1.0
-    scorecard_l2: float = 1.0
-    n_knots: int = 6
+    base_rate_standard_errors: float = 0.5
+    scorecard_l2: float = 5.0
+    n_knots: int = 8
     max_scorecard_rows: int = 100_000
     n_trees: int = 300
     learning_rate: float = 0.03
@@ -77,6 +79,7 @@ class TrainConfig:
         _within("holdout_share", self.holdout_share, 0.05, 0.6)
         _within("n_folds", self.n_folds, 2, 20)
         _within("clear_standard_errors", self.clear_standard_errors, 0.0, 10.0)
+        _within("base_rate_standard_errors", self.base_rate_standard_errors, -10.0, 10.0)
         _within("scorecard_l2", self.scorecard_l2, 1e-6, 1e6)
         _within("n_knots", self.n_knots, 2, 64)
         _within("max_scorecard_rows", self.max_scorecard_rows, 1_000, 10_000_000)

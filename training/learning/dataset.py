@@ -1,7 +1,8 @@
 """A dataset: the labelled rows a model learns from.
 
-One row is one lead at one cutoff. Features come from the snapshot at the cutoff, the label from the horizon after it; each lead weighs 1
-in all, however many rows it has.
+One row is one lead at one cutoff. Features come from the snapshot at the cutoff, the label from the horizon after it. A lead asked at
+five ages weighs a fifth in each row, also when only some of the rows are left: a lead that reaches its goal early has few rows, and
+giving them its whole weight would promise too much to every fresh lead.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Dataset:
     ----------
     matrix : n rows with every level that occurs; folds pool the rare ones.
     snapshots : the same rows as snapshots.
-    y, weight : 0/1 and each row's share of its lead, shape (n,).
+    y, weight : 0/1 and the row's weight, shape (n,); the rows of a lead weigh at most 1 together, whatever became of it.
     cutoffs : int64 instants, shape (n,); 0 for a flat table.
     order : int64, shape (n,): creation instant of the lead, or its position in a flat table.
     lead_ids : object array, shape (n,).
@@ -151,7 +152,7 @@ def build_dataset(
         matrix=build_matrix(snapshots, features),
         snapshots=snapshots,
         y=made.y.astype(np.float64),
-        weight=made.weight.astype(np.float64),
+        weight=np.full(len(made.y), 1.0 / len(ages_days)),
         cutoffs=snapshots.cutoffs,
         order=snapshots.created_at,
         lead_ids=np.array(snapshots.lead_ids, dtype=object),

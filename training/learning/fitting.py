@@ -6,7 +6,7 @@ part, or the blend of both, half and half in log-odds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,30 +19,35 @@ from training.scorer.additive import Additive
 from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
 
+# Weights of scorecard and trees in each candidate.
 WEIGHTS = {"base_rate": (0.0, 0.0), "scorecard": (1.0, 0.0), "trees": (0.0, 1.0), "blend": (0.5, 0.5)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """What was fitted on some rows; a scorecard for every form that was asked for."""
+    """What was fitted on some rows; a part that no candidate needed, or that could not be fitted, is None."""
 
     levels: Mapping[str, tuple[str, ...]]
     n_features: int
     base: float
-    scorecards: Mapping[str, Scorecard]
+    scorecard: Scorecard | None
     trees: Trees | None
 
-    def candidate(self, name: str, *, form: str) -> Additive:
-        """The candidate's raw model; ``form`` chooses the scorecard."""
-        scorecard_weight, trees_weight = WEIGHTS[name]
-        if name == "base_rate" or (self.trees is None and not self.scorecards):
+    def candidate(self, name: str) -> Additive:
+        """The candidate's raw model; the base rate where its parts could not be fitted."""
+        by_scorecard, by_trees = WEIGHTS[name]
+        if (
+            (by_scorecard and self.scorecard is None)
+            or (by_trees and self.trees is None)
+            or name == "base_rate"
+        ):
             return Additive(n_features=self.n_features, base=self.base)
         return Additive(
             n_features=self.n_features,
-            scorecard=self.scorecards[form] if scorecard_weight else None,
-            trees=self.trees if trees_weight else None,
-            weight_scorecard=scorecard_weight,
-            weight_trees=trees_weight,
+            scorecard=self.scorecard if by_scorecard else None,
+            trees=self.trees if by_trees else None,
+            weight_scorecard=by_scorecard,
+            weight_trees=by_trees,
         )
 
     def columns(self, matrix: Matrix, rows: np.ndarray) -> np.ndarray:
@@ -51,32 +56,27 @@ class Parts:
 
 
 def fit_parts(
-    dataset: Dataset,
-    rows: np.ndarray,
-    *,
-    config: TrainConfig,
-    seed: int,
-    forms: tuple[str, ...],
-    with_trees: bool = True,
+    dataset: Dataset, rows: np.ndarray, *, candidates: Sequence[str], config: TrainConfig, seed: int
 ) -> Parts:
-    """Fit on these rows. With only one class among them there is nothing to fit but the base rate."""
+    """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate."""
     y, weight = dataset.y[rows], dataset.weight[rows]
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)
-    base = base_log_odds(y, weight)
-    if not 0 < (y > 0.5).sum() < len(y):
-        return Parts(levels=levels, n_features=len(matrix.names), base=base, scorecards={}, trees=None)
-    X = recode(matrix.take(rows), levels).X
-    n_levels = [len(levels[name]) if name in levels else None for name in matrix.names]
+    scorecard, trees = None, None
+    if 0 < int((y > 0.5).sum()) < len(y):
+        X = recode(matrix.take(rows), levels).X
+        n_levels = [len(levels[name]) if name in levels else None for name in matrix.names]
+        if any(WEIGHTS[name][0] for name in candidates):
+            scorecard = fit_scorecard(X, y, weight, n_levels=n_levels, config=config)
+        if any(WEIGHTS[name][1] for name in candidates):
+            n_leads = len(np.unique(dataset.lead_numbers[rows]))
+            trees = fit_trees(
+                X, y, weight, names=matrix.names, n_levels=n_levels, n_leads=n_leads, config=config, seed=seed
+            )
     return Parts(
         levels=levels,
         n_features=len(matrix.names),
-        base=base,
-        scorecards={
-            form: fit_scorecard(X, y, weight, n_levels=n_levels, config=config, form=form) for form in forms
-        },
-        trees=fit_trees(
-            X, y, weight, names=matrix.names, n_levels=n_levels, config=config, seed=seed,
-            n_leads=len(np.unique(dataset.lead_numbers[rows])),
-        ) if with_trees else None,
-    )  # fmt: skip
+        base=base_log_odds(y, weight),
+        scorecard=scorecard,
+        trees=trees,
+    )

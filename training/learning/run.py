@@ -1,8 +1,8 @@
 """One training run: choose, judge, refit.
 
-The newest leads are held out once. Everything is chosen inside the older part: the candidate, the scorecard's form, the calibration. The
-choice is then judged on the held-out leads, and refitted on all of them to be shipped, calibrated and graded by margins that
-each lead got from a model that had not seen it.
+The newest leads are held out once. Everything is chosen inside the older part: the candidate and its calibration. The choice is then
+judged on the held-out leads, and refitted on all of them to be shipped, calibrated and graded by margins that each lead got from a
+model that had not seen it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from data.errors import NotEnoughDataError
 from training.learning.calibration import calibrate
 from training.learning.candidates import base_log_odds
 from training.learning.card import make_card
-from training.learning.choice import Choice, OutOfFold, Progress, choose, out_of_fold
+from training.learning.choice import Choice, Progress, choose, out_of_fold
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation
 from training.learning.fitting import Parts, fit_parts
-from training.learning.folds import Fold, split_newest, time_folds
+from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Leak, single_feature_leaks
 from training.scorer.additive import Affine
@@ -66,55 +66,55 @@ def train(
     """
     config = config or TrainConfig()
     _check_enough(dataset)
-    rows, y, weight = dataset.rows, dataset.y, dataset.weight
-    everything = np.arange(len(y))
-    if reference_log_odds is None:
-        reference_log_odds = base_log_odds(y, weight)
-    scale = Scale(reference_log_odds)
-
-    held_out = split_newest(rows, share=config.holdout_share)
+    y, weight = dataset.y, dataset.weight
+    everything = np.arange(len(dataset))
+    held_out = split_newest(dataset.rows, share=config.holdout_share)
     older = np.setdiff1d(everything, held_out.test)
-    folds = time_folds(rows, n_folds=config.n_folds, among=older)
+    folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     oof = out_of_fold(dataset, folds, config=config, seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=config)
-    margin = oof.margins[choice.key]
-    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold)
+    margin = oof.margins[choice.candidate]
+    scale = Scale(base_log_odds(y, weight) if reference_log_odds is None else reference_log_odds)
+
+    def assemble(parts: Parts, calibration: Affine, rows: np.ndarray) -> Scorer:
+        grades = choose_grades(
+            scale.score(calibration.of(newest)), shares=config.grade_shares, weight=weight[held_out.test]
+        )
+        scorer = Scorer(
+            goal=dataset.goal,
+            horizon_days=dataset.horizon_days,
+            features=dataset.features,
+            levels=parts.levels,
+            model=parts.candidate(choice.candidate),
+            calibration=calibration,
+            scale=scale,
+            grades=grades,
+            golden=Golden(np.zeros((0, len(dataset.features))), np.zeros(0)),
+            about=_about(dataset, config, seed),
+        )
+        return golden_of(scorer, parts.columns(dataset.matrix, rows), seed=seed)
 
     _tell(progress, "judging on the newest leads", 0)
-    parts = _fit(dataset, held_out.train, choice, config, seed)
-    newest = parts.candidate(choice.candidate, form=choice.form).margin(
-        parts.columns(dataset.matrix, held_out.test)
-    )
-    judged = _scorer(
-        dataset,
-        parts,
-        choice,
-        calibration,
-        scale,
-        newest,
-        weight[held_out.test],
-        config,
-        held_out.train,
-        seed,
-    )
-    _tell(progress, "judging on the newest leads", 1)
-
-    _tell(progress, "fitting on all leads", 0)
-    all_oof = _extended(oof, margin, newest, held_out)
-    parts = _fit(dataset, everything, choice, config, seed)
-    final = _calibration(choice, all_oof[1], y[all_oof[0]], weight[all_oof[0]], all_oof[2])
-    scorer = _scorer(
-        dataset, parts, choice, final, scale, newest, weight[held_out.test], config, everything, seed
-    )
-    _tell(progress, "fitting on all leads", 1)
-
+    parts = fit_parts(dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed)
+    newest = parts.candidate(choice.candidate).margin(parts.columns(dataset.matrix, held_out.test))
+    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows])
     evaluation = Evaluation(
-        scorer=judged,
+        scorer=assemble(parts, calibration, held_out.train),
         rows=held_out.test,
         probability=probability_of(calibration.of(newest)),
         y=y[held_out.test],
         weight=weight[held_out.test],
     )
+    _tell(progress, "judging on the newest leads", 1)
+
+    _tell(progress, "fitting on all leads", 0)
+    parts = fit_parts(dataset, everything, candidates=[choice.candidate], config=config, seed=seed)
+    # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
+    seen = np.concatenate([oof.rows, held_out.test])
+    calibration = _calibration(choice, np.concatenate([margin, newest]), y[seen], weight[seen])
+    scorer = assemble(parts, calibration, everything)
+    _tell(progress, "fitting on all leads", 1)
+
     leaks = single_feature_leaks(dataset, older)
     card = make_card(
         dataset, config=config, seed=seed, choice=choice, folds=folds, held_out=held_out, scorer=scorer,
@@ -134,58 +134,9 @@ def _check_enough(dataset: Dataset) -> None:
         )
 
 
-def _fit(dataset: Dataset, rows: np.ndarray, choice: Choice, config: TrainConfig, seed: int) -> Parts:
-    return fit_parts(
-        dataset, rows, config=config, seed=seed,
-        forms=(choice.form,) if choice.candidate in ("scorecard", "blend") else (),
-        with_trees=choice.candidate in ("trees", "blend"),
-    )  # fmt: skip
-
-
-def _calibration(
-    choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray
-) -> Affine:
+def _calibration(choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Affine:
     # The base rate is calibrated by definition.
-    return Affine() if choice.candidate == "base_rate" else calibrate(margin, y, weight, fold)
-
-
-def _extended(
-    oof: OutOfFold, margin: np.ndarray, newest: np.ndarray, held_out: Fold
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, margins and folds with the held-out leads as the last fold: they, too, were scored by a model that had not seen them."""
-    return (
-        np.concatenate([oof.rows, held_out.test]),
-        np.concatenate([margin, newest]),
-        np.concatenate([oof.fold, np.full(len(held_out.test), oof.fold.max() + 1)]),
-    )
-
-
-def _scorer(
-    dataset: Dataset,
-    parts: Parts,
-    choice: Choice,
-    calibration: Affine,
-    scale: Scale,
-    newest_margin: np.ndarray,
-    newest_weight: np.ndarray,
-    config: TrainConfig,
-    rows: np.ndarray,
-    seed: int,
-) -> Scorer:
-    score = scale.score(calibration.of(newest_margin))
-    scorer = Scorer(
-        goal=dataset.goal,
-        horizon_days=dataset.horizon_days,
-        features=dataset.features,
-        levels=parts.levels,
-        model=parts.candidate(choice.candidate, form=choice.form),
-        calibration=calibration,
-        scale=scale,
-        grades=choose_grades(score, shares=config.grade_shares, weight=newest_weight),
-        golden=Golden(np.zeros((0, len(dataset.features))), np.zeros(0)),
-        about=_about(dataset, config, seed),
-    )
-    return golden_of(scorer, parts.columns(dataset.matrix, rows), seed=seed)
+    return Affine() if choice.candidate == "base_rate" else calibrate(margin, y, weight)
 
 
 def _about(dataset: Dataset, config: TrainConfig, seed: int) -> Mapping[str, Any]:

@@ -1,9 +1,9 @@
 """The scorecard: log-odds as a sum of one term per feature.
 
-A number's term is linear between knots and keeps the end value, or goes on straight, beyond them; a category's term is one weight per
-level. Missing has a weight of its own, and so has any level the model did not learn. Terms are centred on the training rows, so a
-contribution says how far the lead is from the average lead. Only comparisons, additions and multiplications happen here: a row gives the
-same bits alone, in a batch, on any CPU.
+A number's term is linear between knots and keeps the end values beyond them; a category's term is one weight per level. Missing has a
+weight of its own, and so has any level the model did not learn. Terms are centred on the training rows, so a contribution says how far the
+lead is from the average lead. Only comparisons, additions and multiplications happen here: a row gives the same bits alone, in a batch,
+on any CPU.
 """
 
 from __future__ import annotations
@@ -26,14 +26,11 @@ class NumberTerm:
     knots : rising values, at least one.
     values : log-odds at the knots.
     missing : log-odds when the value is not known.
-    slope_below, slope_above : log-odds per unit beyond the outer knots; 0 keeps the end value.
     """
 
     knots: tuple[float, ...]
     values: tuple[float, ...]
     missing: float
-    slope_below: float = 0.0
-    slope_above: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.knots) != len(self.values) or not self.knots:
@@ -91,7 +88,6 @@ class Scorecard:
             self._knots[j, :k] = knots
             self._anchor_x[j, : k + 1] = knots[np.maximum(np.arange(k + 1) - 1, 0)]
             self._anchor_y[j, : k + 1] = values[np.maximum(np.arange(k + 1) - 1, 0)]
-            self._slope[j, 0], self._slope[j, k] = term.slope_below, term.slope_above
             self._slope[j, 1:k] = np.diff(values) / np.diff(knots)
 
     def _pack_categories(self, terms: list[CategoryTerm]) -> None:
@@ -152,18 +148,18 @@ def row_sums(C: np.ndarray) -> np.ndarray:
 def _to_record(term: Term) -> dict[str, Any]:
     if isinstance(term, NumberTerm):
         return {
-            "kind": "number", "knots": list(term.knots), "values": list(term.values), "missing": term.missing,
-            "slope_below": term.slope_below, "slope_above": term.slope_above,
-        }  # fmt: skip
+            "kind": "number",
+            "knots": list(term.knots),
+            "values": list(term.values),
+            "missing": term.missing,
+        }
     return {"kind": "category", "weights": list(term.weights), "other": term.other, "missing": term.missing}
 
 
 def _from_record(record: Mapping[str, Any]) -> Term:
     if record["kind"] == "number":
-        return NumberTerm(
-            tuple(map(float, record["knots"])), tuple(map(float, record["values"])), float(record["missing"]),
-            float(record["slope_below"]), float(record["slope_above"]),
-        )  # fmt: skip
+        knots, values = tuple(map(float, record["knots"])), tuple(map(float, record["values"]))
+        return NumberTerm(knots, values, float(record["missing"]))
     if record["kind"] == "category":
         return CategoryTerm(
             tuple(map(float, record["weights"])), float(record["other"]), float(record["missing"])
