@@ -21,22 +21,24 @@ _LAYOUT = {
 def importances(card: Mapping[str, Any], *, top: int = 15) -> go.Figure:
     """How many points each topic moves a score, on average over the newest leads; the strongest on top."""
     rows = list(card["importances"]["topics"])[:top][::-1]
-    colours = [FIT if row["group"] == "fit" else ENGAGEMENT for row in rows]
-    figure = go.Figure(
-        go.Bar(
-            x=[row["mean_abs_points"] for row in rows],
-            y=[row["topic"] for row in rows],
+    figure = go.Figure()
+    for group, name, colour in (("fit", "who the lead is", FIT), ("engagement", "what it did", ENGAGEMENT)):
+        own = [row for row in rows if row["group"] == group]
+        figure.add_bar(
+            x=[row["mean_abs_points"] for row in own],
+            y=[row["topic"] for row in own],
             orientation="h",
-            marker_color=colours,
+            name=name,
+            marker_color=colour,
             hovertemplate="%{y}: %{x:.2f} points<extra></extra>",
         )
-    )
     figure.update_layout(
         **_LAYOUT,
         title="What moves scores",
         height=90 + 26 * len(rows),
         xaxis_title="points, average size (10 points double the odds)",
-        yaxis={"automargin": True},
+        yaxis={"automargin": True, "categoryorder": "array", "categoryarray": [row["topic"] for row in rows]},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
     return figure
 
