@@ -147,7 +147,7 @@ def _broken(rng: np.random.Generator, table: pa.Table, *, n: int, **column: str)
     copies = table.take(pa.array(rows))
     for name, text in column.items():
         place = copies.column_names.index(name)
-        copies = copies.set_column(place, name, pa.array([text] * len(rows)))
+        copies = copies.set_column(place, name, pa.array([text] * len(rows), pa.string()))
     return _merged(table, copies, rows)
 
 

@@ -81,7 +81,7 @@ _FIRM_2 = (
     "zel",
 )
 _FIRM_3 = ("a", "eo", "ia", "ic", "ion", "is", "ix", "o", "on", "or", "um", "us")
-FREE_MAIL = ("freemail.example", "webmail.example", "postbox.example", "mailbox.example")
+FREE_MAIL = ("gmail.example", "outlook.example", "yahoo.example", "gmx.example")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def choose_worked(
     # Sales hires slower than marketing grows, and works less in weeks with holidays.
     pace = np.bincount(np.arange(seasons.n_days) // 7, weights=seasons.sales)[:n_weeks] / 5
     usual = np.median(np.bincount(week, minlength=n_weeks)[week.min() :])
-    capacity = np.rint(0.8 * usual * (0.35 + 0.65 * pace))
+    capacity = np.maximum(1, np.rint(0.8 * usual * (0.35 + 0.65 * pace)))
     is_worked = np.empty(len(day), dtype=bool)
     is_worked[order] = rank < capacity[week[order]]
     return is_worked
