@@ -178,6 +178,13 @@ def test_values_that_are_no_finite_number_are_nulls():
     assert value_at(define("nunique", column="value"), own) == 2.0
 
 
+@pytest.mark.parametrize("values", [(0.0, -0.0), (-0.0, 0.0), (-0.0,)])
+@pytest.mark.parametrize("agg", ["max", "sum", "mean"])
+def test_minus_zero_is_zero(agg, values):
+    own = [touchpoint(NOON - i, touchpoint_id=str(i), value=v) for i, v in enumerate(values)]
+    assert math.copysign(1, value_at(define(agg), own)) == 1.0
+
+
 def test_a_sum_that_overflows_is_unknown():
     own = [touchpoint(NOON - i, value=1.7e308) for i in range(3)]
     assert math.isnan(value_at(define("sum"), own))
