@@ -6,17 +6,20 @@ while the pages are read is left for the next time. Touchpoints become numpy col
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, text
 
 from data.domain import Outcome
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
+
+Read = Callable[[], AbstractContextManager[Connection]]
 
 _PAGE = 50_000
 _CODED = pa.dictionary(pa.int32(), pa.string())
@@ -50,22 +53,20 @@ class TrainingTables:
     outcomes: Mapping[str, Sequence[Outcome]]
 
 
-def read_training(engine: Engine) -> TrainingTables:
-    """Read all tables as they stand now; see ``TrainingTables``."""
-    with engine.connect() as connection:
+def read_training(read: Read) -> TrainingTables:
+    """All tables as they stand now; ``read`` opens a short read transaction each time it is called."""
+    with read() as connection:
         last = {
             name: connection.execute(text(f"SELECT COALESCE(MAX(seq), 0) FROM {name}")).scalar_one()
             for name in ("leads", "profiles", "touchpoints", "outcomes")
         }
-    leads = [
-        row for page in _pages(engine, "leads", "lead_id, created_at, received_at", last) for row in page
-    ]
+    leads = [row for page in _pages(read, "leads", "lead_id, created_at, received_at", last) for row in page]
     leads.sort(key=lambda row: (row[1], row[0]))
     ids = tuple(row[0] for row in leads)
     place = {lead_id: position for position, lead_id in enumerate(ids)}
 
     patches: dict[int, list[tuple[int, int, str, bool]]] = {}
-    for page in _pages(engine, "profiles", "lead_id, observed_at, received_at, fields, as_exported", last):
+    for page in _pages(read, "profiles", "lead_id, observed_at, received_at, fields, as_exported", last):
         for lead_id, observed_at, received_at, fields, as_exported, _ in page:
             if lead_id in place:
                 patches.setdefault(place[lead_id], []).append(
@@ -74,12 +75,12 @@ def read_training(engine: Engine) -> TrainingTables:
 
     outcomes: dict[str, list[Outcome]] = {}
     what = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
-    for page in _pages(engine, "outcomes", what, last):
+    for page in _pages(read, "outcomes", what, last):
         for row in page:
             if row[1] in place:
                 outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
 
-    ledger, start, stop = _ledger(_read_touchpoints(engine, last), ids)
+    ledger, start, stop = _ledger(_read_touchpoints(read, last), ids)
     return TrainingTables(
         lead_ids=ids,
         created_at=np.array([row[1] for row in leads], dtype=np.int64),
@@ -92,14 +93,14 @@ def read_training(engine: Engine) -> TrainingTables:
     )
 
 
-def _pages(engine: Engine, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
+def _pages(read: Read, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
     """Rows up to the ``last`` seq of the table, page by page; each row ends with its seq."""
     statement = text(
         f"SELECT {what}, seq FROM {table} WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT {_PAGE}"
     )
     after = 0
     while after < last[table]:
-        with engine.connect() as connection:
+        with read() as connection:
             cursor = connection.execute(statement, {"after": after, "last": last[table]}).cursor
             page = cursor.fetchall()
         if not page:
@@ -108,10 +109,10 @@ def _pages(engine: Engine, table: str, what: str, last: Mapping[str, int]) -> It
         yield page
 
 
-def _read_touchpoints(engine: Engine, last: Mapping[str, int]) -> pa.Table:
+def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     schema = pa.schema(list(_TOUCHPOINTS.items()))
     batches = []
-    for page in _pages(engine, "touchpoints", ", ".join(_TOUCHPOINTS), last):
+    for page in _pages(read, "touchpoints", ", ".join(_TOUCHPOINTS), last):
         arrays = []
         for values, kind in zip(zip(*page, strict=True), _TOUCHPOINTS.values(), strict=False):
             if kind is _CODED:

@@ -1,4 +1,4 @@
-"""The database under the store: how it is opened, how writers take turns, and what its errors mean.
+"""The database under the store: how it is opened, how rows are added, and what its errors mean.
 
 SQLite: every write transaction begins IMMEDIATE, because one that reads first and writes later fails at once when another writer came
 between, whatever the timeout. WAL is used only on versions without the WAL-reset bug (it can corrupt a file that two connections
@@ -7,9 +7,7 @@ share); others keep the rollback journal. PostgreSQL runs READ COMMITTED with a 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Connection,
+    CursorResult,
     Double,
     Engine,
     Integer,
@@ -35,6 +34,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from data.errors import StoreError
 
 _CACHE_KIB = 65_536
+_SPILL_PAGES = 262_144  # 1 GiB
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
@@ -114,6 +114,8 @@ def _prepare_sqlite(dbapi_connection: sqlite3.Connection, record: object) -> Non
     dbapi_connection.execute("PRAGMA synchronous=FULL")
     dbapi_connection.execute("PRAGMA foreign_keys=ON")
     dbapi_connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    # A transaction that outgrows its cache writes to the file early and shuts readers out until it ends: let it grow first.
+    dbapi_connection.execute(f"PRAGMA cache_spill={_SPILL_PAGES}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -162,58 +164,44 @@ def _explain_text(text: str) -> str:
     return f"the store failed: {text}"
 
 
-class Turns:
-    """Write transactions of one process: one at a time on SQLite, nested calls on one thread joined into one."""
-
-    def __init__(self, engine: Engine, *, busy_seconds: float) -> None:
-        self._engine = engine.execution_options(writes=True)
-        self._busy_seconds = busy_seconds
-        # SQLite's own waiting polls with sleeps; threads of one process queue on a lock instead.
-        self._queue = threading.Lock() if engine.dialect.name == "sqlite" else None
-        self._own = threading.local()
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection inside a write transaction, committed when the outermost block ends, rolled back if it raises."""
-        held = getattr(self._own, "connection", None)
-        if held is not None:
-            with explained():
-                yield held
-            return
-        if self._queue and not self._queue.acquire(timeout=self._busy_seconds):
-            raise StoreError("the store is busy: another writer holds it; nothing was written, try again")
-        try:
-            with explained(), self._engine.begin() as connection:
-                self._own.connection = connection
-                try:
-                    yield connection
-                finally:
-                    self._own.connection = None
-        finally:
-            if self._queue:
-                self._queue.release()
-
-    @property
-    def current(self) -> Connection | None:
-        """This thread's open write transaction: reads inside it see what it wrote."""
-        return getattr(self._own, "connection", None)
-
-
 def insert_new(
     connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> int:
-    """Insert rows whose unique ids are not there yet; the rows' values are in the order of ``columns``. Returns how many were new."""
+    """Insert rows whose unique ids are not there yet; their values are in the order of ``columns``. Returns how many were new."""
+    return _insert(connection, table, columns, rows).rowcount if rows else 0
+
+
+def insert_new_ids(
+    connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> set[str]:
+    """``insert_new`` of rows that were not there when last looked; returns the ids, in the first column, of those that were new."""
     if not rows:
-        return 0
+        return set()
+    if connection.dialect.name == "sqlite":
+        # The writer's lock is held since the transaction began: nobody can have come between.
+        _insert(connection, table, columns, rows)
+        return {row[0] for row in rows}
+    return set(_insert(connection, table, columns, rows, f" RETURNING {columns[0]}").scalars())
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: list[tuple[Any, ...]],
+    ending: str = "",
+) -> CursorResult[Any]:
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-        return connection.exec_driver_sql(statement, rows).rowcount
+        return connection.exec_driver_sql(statement, rows)
     # One array for each column: a single statement, whatever the number of rows.
     arrays = ", ".join(f"%s::{_array_type(table, name)}[]" for name in columns)
-    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
-    return connection.exec_driver_sql(statement, tuple(list(c) for c in zip(*rows, strict=True))).rowcount
+    statement = (
+        f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING{ending}"
+    )
+    return connection.exec_driver_sql(statement, tuple(list(c) for c in zip(*rows, strict=True)))
 
 
 def _array_type(table: Table, name: str) -> str:
@@ -225,8 +213,3 @@ def _array_type(table: Table, name: str) -> str:
         if isinstance(kind, python_type):
             return sql
     return "text"
-
-
-def file_of(engine: Engine) -> str | None:
-    """The SQLite file's absolute path, None on PostgreSQL."""
-    return os.path.abspath(engine.url.database or "") if engine.dialect.name == "sqlite" else None  # noqa: PTH100

@@ -17,11 +17,12 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from data import columns, migrations, reading, scorelog, tables
 from data.columns import TrainingTables
-from data.database import Turns, connect, explained, insert_new
+from data.database import connect, explained, insert_new, insert_new_ids
 from data.domain import Lead, Outcome, Touchpoint
 from data.errors import StoreError
 from data.scorelog import ScoreRow
 from data.snapshots import LeadHistory, ProfileVersion
+from data.turns import Turns
 
 _CHUNK = 10_000
 _LEADS = ("lead_id", "created_at", "received_at")
@@ -111,13 +112,13 @@ class Store:
             for i in ids
             if i in firsts
         ]
-        insert_new(connection, tables.leads, _LEADS, rows)
+        created = insert_new_ids(connection, tables.leads, _LEADS, rows)
         if connection.dialect.name == "postgresql":
             # Two writers of one lead's profile must see each other's; sorted, so that they cannot wait in a circle.
             statement = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
             connection.execute(statement, {"ids": ids})
         held = reading.profiles(connection, ids)
-        patches, changed = [], set(firsts)
+        patches = []
         new = 0
         for lead in chunk:
             patch = _patch(lead, now)
@@ -134,8 +135,8 @@ class Store:
                         patch.as_exported,
                     )
                 )
-            new += is_news or lead.lead_id in changed
-            changed.discard(lead.lead_id)
+            new += is_news or lead.lead_id in created
+            created.discard(lead.lead_id)
         insert_new(connection, tables.profiles, _PROFILES, patches)
         return new
 
@@ -188,23 +189,22 @@ class Store:
         Leads of which nothing is known are absent. One that was never created, but has touchpoints or outcomes, counts as created at
         the earliest of them.
         """
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return reading.histories(connection, lead_ids, cutoff=cutoff)
 
     def outcomes_of(self, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
         """Outcomes by lead, by (time, source, id); leads without any are absent."""
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return reading.outcomes(connection, lead_ids)
 
     def lead_ids(self, *, created_from: int | None = None, created_before: int | None = None) -> list[str]:
         """Ids of created leads, by (created_at, lead_id); ``created_from`` is inside, ``created_before`` is not."""
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return reading.lead_ids(connection, created_from=created_from, created_before=created_before)
 
     def read_training(self) -> TrainingTables:
         """Everything about all created leads in columns, read in short pages so that writers go on meanwhile."""
-        with explained():
-            return columns.read_training(self._engine)
+        return columns.read_training(self._turns.read)
 
     def log_scores(self, rows: Sequence[ScoreRow]) -> None:
         """Append scores that were given; one that is there already by ``score_id`` stays as it is."""
@@ -213,21 +213,21 @@ class Store:
 
     def recent_scores(self, *, limit: int) -> list[ScoreRow]:
         """The last scores logged, newest first."""
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return scorelog.recent(connection, limit=limit)
 
     def score_by_id(self, score_id: str) -> ScoreRow | None:
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return scorelog.by_id(connection, score_id)
 
     def last_score(self, lead_id: str) -> ScoreRow | None:
         """The newest score of a lead, None when it was never scored."""
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return scorelog.last_of(connection, lead_id)
 
     def counts(self) -> dict[str, int]:
         """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes`` and ``scores``."""
-        with self._read() as connection:
+        with self._turns.read() as connection:
             return {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for name, table in tables.metadata.tables.items()
@@ -238,7 +238,7 @@ class Store:
 
         A damaged file often still answers queries; only this sees it. Takes about a second for each GB.
         """
-        with self._read() as connection:
+        with self._turns.read() as connection:
             if connection.dialect.name != "sqlite":
                 connection.execute(text("SELECT 1"))
                 return
@@ -250,16 +250,6 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        current = self._turns.current
-        with explained():
-            if current is not None:
-                yield current
-                return
-            with self._engine.connect() as connection:
-                yield connection
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -36,9 +36,9 @@ def sqlite_store(sqlite_url):
 
 def refill(store, leads, touchpoints, outcomes, *, now=NOW):
     """The store as if nothing but this had ever been added."""
-    with store.transaction():
+    with store._turns.write() as connection:
         for table in tables.metadata.tables:
-            store._turns.current.execute(text(f"DELETE FROM {table}"))
+            connection.execute(text(f"DELETE FROM {table}"))
         store.add_leads(leads, now=now)
         store.add_touchpoints(touchpoints, now=now)
         store.add_outcomes(outcomes, now=now)

@@ -1,0 +1,47 @@
+"""The migrations make exactly the tables the code uses, from anywhere, and refuse what they do not know."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from data.errors import StoreError
+from data.migrations import HEAD, alembic_config
+from data.store import open_store
+from data.tables import metadata
+
+
+def test_migrated_tables_equal_the_declared_ones(store_url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = open_store(store_url)
+    with store._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    store.close()
+
+
+def test_the_head_named_in_code_is_the_last_migration():
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+
+
+def test_a_store_of_a_newer_leadloop_is_refused(store_url):
+    store = open_store(store_url)
+    with store._engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(StoreError, match=r"table version '9999'.*upgrade leadloop"):
+        open_store(store_url)
+
+
+def test_a_foreign_database_is_left_alone(sqlite_url):
+    """Tables of the same name that we did not make: fail, and change nothing."""
+    import sqlite3
+
+    path = sqlite_url.removeprefix("sqlite:///")
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE touchpoints (mine TEXT)")
+    with pytest.raises(StoreError, match="already exists"):
+        open_store(sqlite_url)
+    with sqlite3.connect(path) as other:
+        tables = [name for (name,) in other.execute("SELECT name FROM sqlite_master")]
+    assert tables == ["touchpoints"]
