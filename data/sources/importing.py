@@ -6,6 +6,7 @@ again adds nothing, and the order of rows changes nothing.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data.domain import Lead, Outcome, Touchpoint
-from data.errors import ConfigError, ContractError, did_you_mean
+from data.errors import ConfigError, ContractError
 from data.sources.duplicates import give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
@@ -120,8 +121,9 @@ def _check_columns(file: TableFile, table: TableMapping, folder: Path) -> None:
             continue
         field = table.field_of(column)
         head = f"{table.kind}.profile" if field in table.profile else table.kind
-        near = did_you_mean(column, there).removeprefix("; did you mean ").removesuffix("?").strip("'")
-        near = near if near in there else "..."
+        # Nearer than for words of ours: a wrong guess about somebody else's column is worse than none.
+        free = [c for c in there if c not in table.columns()]
+        near = (difflib.get_close_matches(column, free, n=1, cutoff=0.75) or ["..."])[0]
         raise ContractError(
             f"{file.name} lacks column {column!r}; it has {list(there)}.\n"
             f'Name it in the mapping file: [{head}] {field} = "{near}".'
