@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -208,6 +209,9 @@ class Crashes:
 
         try:
             await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            # The caller left in the middle of its message; there is nobody to answer.
+            logger.debug("a caller left before its message was complete")
         except Exception as fault:
             mark = uuid.uuid4().hex[:12]
             logger.error("crash %s: %s", mark, describe(fault))

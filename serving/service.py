@@ -24,6 +24,7 @@ from serving.app import build_app
 from serving.late import BulkDoor, LateApp
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
+from serving.orphans import leave_with_parent
 from serving.parts import Parts
 from serving.writer import Writer
 from training.scorer.registry import Registry
@@ -72,6 +73,7 @@ class LeadScorer:
             return
         self.parts: Parts | None = start_parts(Settings.from_env(os.environ))
         front.app = build_app(self.parts)
+        leave_with_parent()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
