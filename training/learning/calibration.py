@@ -14,6 +14,9 @@ from training.scorer.additive import Affine
 SMALLEST_SLOPE, LARGEST_SLOPE = 0.02, 4.0
 # Worth of the belief that the slope is 1, as curvature of the log loss: what 60 leads at even odds and one unit of spread would tell.
 SLOPE_BELIEF = 15.0
+FOLD_SLOPE_BELIEF = 5.0
+# How far calibrations may differ from none in a fold, as a standard deviation: of the slope, and of the log-odds of an average lead.
+SLOPE_SPREAD, LEVEL_SPREAD = 0.2, 0.5
 FEWEST = 10
 _STEPS = 100
 
@@ -59,12 +62,70 @@ def platt(
     return Affine(bounded, intercept)
 
 
-def calibrate(margin: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Affine:
-    """Calibration from out-of-fold margins; none (slope 1, intercept 0) where there are too few rows of a class."""
-    try:
-        return platt(margin, y, weight=weight)
-    except CalibrationError:
-        return Affine()
+def calibrate(margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray) -> Affine:
+    """Calibration from out-of-fold margins, as far as the folds agree.
+
+    Each fold is calibrated on its own. What they have in common is applied; the more they differ, or the fewer leads they hold, the
+    closer the result stays to none (slope 1, intercept 0). One fold in a time of change must not distort what the refitted model, which has
+    learned from that time, says later.
+
+    Parameters
+    ----------
+    margin, y, weight : shape (n,); margins from models that had not seen the rows.
+    fold : whole numbers, shape (n,): which fold tested the row.
+
+    Folds with fewer than 10 rows of either class are skipped. Where all are, the rows are taken together; where these are too few as well,
+    there is no calibration.
+
+    References
+    ----------
+    DerSimonian and Laird (1986) for the spread between folds.
+    """
+    centre = float((weight * margin).sum() / weight.sum())
+    slopes, levels = [], []
+    for k in np.unique(fold):
+        own = fold == k
+        try:
+            found = platt(margin[own], y[own], weight=weight[own], slope_belief=FOLD_SLOPE_BELIEF)
+        except CalibrationError:
+            continue
+        for_slope, for_level = _variances(found, margin[own], weight[own], centre)
+        slopes.append((found.slope, for_slope))
+        levels.append((found.intercept + found.slope * centre, for_level))
+    if not slopes:
+        try:
+            return platt(margin, y, weight=weight)
+        except CalibrationError:
+            return Affine()
+    slope = float(np.clip(_agreed(slopes, 1.0, SLOPE_SPREAD), SMALLEST_SLOPE, LARGEST_SLOPE))
+    return Affine(slope, _agreed(levels, centre, LEVEL_SPREAD) - slope * centre)
+
+
+def _variances(found: Affine, margin: np.ndarray, weight: np.ndarray, centre: float) -> tuple[float, float]:
+    """Variance of a fold's slope, and of its log-odds at the centre, from the curvature of its log loss."""
+    p = _sigmoid(found.of(margin))
+    curve, away = weight * p * (1 - p), margin - centre
+    a, b, c = (
+        float((curve * away**2).sum()) + FOLD_SLOPE_BELIEF,
+        float((curve * away).sum()),
+        float(curve.sum()),
+    )
+    determinant = max(a * c - b * b, 1e-12)
+    return c / determinant, a / determinant
+
+
+def _agreed(found: list[tuple[float, float]], expected: float, spread: float) -> float:
+    """Mean of (value, variance) pairs that may differ by more than their variances, drawn towards what is expected."""
+    value, variance = (np.array(column) for column in zip(*found, strict=True))
+    between = spread**2
+    if len(value) > 1:
+        w = 1 / variance
+        mean = (w * value).sum() / w.sum()
+        excess = (w * (value - mean) ** 2).sum() - (len(value) - 1)
+        between = max(0.0, excess / (w.sum() - (w**2).sum() / w.sum()))
+    w = 1 / (variance + between)
+    believed = spread**2 / (spread**2 + 1 / w.sum())
+    return float(expected + believed * ((w * value).sum() / w.sum() - expected))
 
 
 def _newton(

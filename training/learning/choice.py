@@ -1,7 +1,7 @@
 """Choosing among candidates by what they say about later leads.
 
 Each fold fits the parts on older leads and judges them on newer ones, calibrated by the folds before it. The blend is taken unless
-another candidate is clearly better, and nothing is taken that is not ahead of the base rate. "Clearly" counts folds, not only leads: a
+another candidate is clearly better, and nothing is taken that falls behind the base rate. "Clearly" counts folds, not only leads: a
 lead in one bad month is like its neighbours, so a difference that changes sign from fold to fold proves little.
 """
 
@@ -98,8 +98,8 @@ def choose(oof: OutOfFold, y: np.ndarray, weight: np.ndarray, *, config: TrainCo
     if "base_rate" in allowed:
         by = ahead(chosen, "base_rate")
         if by < config.base_rate_standard_errors:
-            how = "behind" if by < 0 else "ahead by too little to trust"
-            why = f"against it, the {chosen} is {how} on older leads ({by:+.1f} standard errors)"
+            how = "behind it" if by < 0 else "ahead by too little to trust"
+            why = f"the {chosen} is {how} on older leads ({by:+.1f} standard errors)"
             chosen = "base_rate"
     return Choice(chosen, means, why)
 
@@ -109,7 +109,7 @@ def calibrated_forward(margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fo
     found = margin.copy()
     for k in np.unique(fold)[1:]:
         older, own = fold < k, fold == k
-        found[own] = calibrate(margin[older], y[older], weight[older]).of(margin[own])
+        found[own] = calibrate(margin[older], y[older], weight[older], fold[older]).of(margin[own])
     return found
 
 

@@ -97,7 +97,7 @@ def train(
     _tell(progress, "judging on the newest leads", 0)
     parts = fit_parts(dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed)
     newest = parts.candidate(choice.candidate).margin(parts.columns(dataset.matrix, held_out.test))
-    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows])
+    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold)
     evaluation = Evaluation(
         scorer=assemble(parts, calibration, held_out.train),
         rows=held_out.test,
@@ -111,7 +111,8 @@ def train(
     parts = fit_parts(dataset, everything, candidates=[choice.candidate], config=config, seed=seed)
     # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
     seen = np.concatenate([oof.rows, held_out.test])
-    calibration = _calibration(choice, np.concatenate([margin, newest]), y[seen], weight[seen])
+    fold = np.concatenate([oof.fold, np.full(len(held_out.test), len(folds))])
+    calibration = _calibration(choice, np.concatenate([margin, newest]), y[seen], weight[seen], fold)
     scorer = assemble(parts, calibration, everything)
     _tell(progress, "fitting on all leads", 1)
 
@@ -134,9 +135,11 @@ def _check_enough(dataset: Dataset) -> None:
         )
 
 
-def _calibration(choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Affine:
+def _calibration(
+    choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray
+) -> Affine:
     # The base rate is calibrated by definition.
-    return Affine() if choice.candidate == "base_rate" else calibrate(margin, y, weight)
+    return Affine() if choice.candidate == "base_rate" else calibrate(margin, y, weight, fold)
 
 
 def _about(dataset: Dataset, config: TrainConfig, seed: int) -> Mapping[str, Any]:
