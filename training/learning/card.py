@@ -16,9 +16,10 @@ from features.matrix import recode
 from training.learning.choice import Choice
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
-from training.learning.evaluation import Evaluation, calibration_rows, grade_rows, importance_rows, measures
+from training.learning.evaluation import Evaluation, grade_rows, importance_rows, measures
 from training.learning.folds import Fold
 from training.learning.leakage import Leak
+from training.learning.metrics import calibration_table
 from training.scorer.scale import probability_of
 from training.scorer.scorer import Scorer
 
@@ -57,7 +58,7 @@ def make_card(
         "candidates": {name: round(loss, 6) for name, loss in sorted(choice.log_loss.items())},
         "verdict": verdict(choice, figures),
         "out_of_time": figures,
-        "calibration": calibration_rows(y, evaluation.probability, weight, cluster),
+        "calibration": calibration_table(y, evaluation.probability, weight=weight, lead=cluster),
         "grades": grade_rows(graded, y, weight, scorer.grades.thresholds, weeks=_weeks(dataset, rows)),
         "importances": importance_rows(explained, dataset.features, dataset.weight[explained_rows]),
         "leaks": [asdict(leak) for leak in leaks],

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from features.spec import FeatureSet
-from training.learning.metrics import average_precision, brier, lift_at, log_loss, roc_auc
+from training.learning.metrics import Ranking, row_log_loss, wilson
 from training.scorer.policy import LETTERS
 from training.scorer.reasons import topic_members
 from training.scorer.scorer import Explained, Scorer
-
-Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True)
@@ -49,24 +47,30 @@ def measures(
     base : the chance that the base rate alone would give every lead.
     cluster : whole numbers from 0, what is resampled.
     """
-    constant = np.full(len(y), base)
-    wanted: dict[str, Measure] = {
-        "roc_auc": lambda y, p, w: roc_auc(y, p, weight=w),
-        "average_precision": lambda y, p, w: average_precision(y, p, weight=w),
-        "log_loss": lambda y, p, w: log_loss(y, p, weight=w),
-        "log_loss_base_rate": lambda y, p, w: log_loss(y, constant, weight=w),
-        "log_loss_gain": lambda y, p, w: log_loss(y, constant, weight=w) - log_loss(y, p, weight=w),
-        "brier": lambda y, p, w: brier(y, p, weight=w),
-        "lift_at_10": lambda y, p, w: lift_at(y, p, share=0.10, weight=w),
+    ranking = Ranking.of(probability)
+    loss, base_loss = row_log_loss(y, probability), row_log_loss(y, np.full(len(y), base))
+    error = (probability - y) ** 2
+
+    def mean(values: np.ndarray, w: np.ndarray) -> float:
+        return float((w * values).sum() / w.sum()) if w.sum() > 0 else float("nan")
+
+    wanted: dict[str, Callable[[np.ndarray], float]] = {
+        "roc_auc": lambda w: ranking.roc_auc(y, w),
+        "average_precision": lambda w: ranking.average_precision(y, w),
+        "log_loss": lambda w: mean(loss, w),
+        "log_loss_base_rate": lambda w: mean(base_loss, w),
+        "log_loss_gain": lambda w: mean(base_loss - loss, w),
+        "brier": lambda w: mean(error, w),
+        "lift_at_10": lambda w: ranking.lift_at(y, w, share=0.10),
     }
-    draws = _resamples(cluster, n_bootstrap=n_bootstrap, seed=seed)
+    draws = [weight * times[cluster] for times in _resamples(cluster, n_bootstrap=n_bootstrap, seed=seed)]
     found: dict[str, dict[str, float]] = {}
     for name, measure in wanted.items():
-        sample = np.array([measure(y, probability, weight * times[cluster]) for times in draws])
+        value = measure(weight)
+        sample = np.array([measure(w) for w in draws])
         sample = sample[np.isfinite(sample)]
-        low, high = np.quantile(sample, [0.025, 0.975]) if len(sample) else (np.nan, np.nan)
-        value = measure(y, probability, weight)
         if np.isfinite(value) and len(sample):
+            low, high = np.quantile(sample, [0.025, 0.975])
             found[name] = {"value": _round(value), "low": _round(low), "high": _round(high)}
     return found
 
@@ -78,46 +82,6 @@ def _resamples(cluster: np.ndarray, *, n_bootstrap: int, seed: int) -> list[np.n
     return [
         np.bincount(rng.integers(0, n, size=n), minlength=n).astype(np.float64) for _ in range(n_bootstrap)
     ]
-
-
-def calibration_rows(
-    y: np.ndarray, probability: np.ndarray, weight: np.ndarray, cluster: np.ndarray, *, n_bins: int = 10
-) -> list[dict[str, float]]:
-    """By tenth of the leads: share, predicted and observed goal rate, and a 95 % interval of the observed one (Wilson, counting leads)."""
-    _, place = np.unique(probability, return_inverse=True)
-    held = np.bincount(place, weights=weight)
-    middle = (np.cumsum(held) - held / 2) / held.sum()
-    bins = np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)[place]
-    table = []
-    for b in np.unique(bins):
-        rows = bins == b
-        w = weight[rows]
-        observed = float((w * y[rows]).sum() / w.sum())
-        low, high = wilson(observed, min(float(w.sum()), float(len(np.unique(cluster[rows])))))
-        table.append(
-            {
-                "share": _round(w.sum() / weight.sum()),
-                "predicted": _round((w * probability[rows]).sum() / w.sum()),
-                "observed": _round(observed),
-                "low": _round(low),
-                "high": _round(high),
-            }
-        )
-    return table
-
-
-def wilson(rate: float, n: float) -> tuple[float, float]:
-    """95 % interval of a rate seen among n. (0, 1) for n = 0.
-
-    >>> tuple(round(v, 3) for v in wilson(0.5, 100))
-    (0.404, 0.596)
-    """
-    if n <= 0:
-        return 0.0, 1.0
-    z2 = 1.959964**2
-    middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = 1.959964 * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
 
 
 def grade_rows(
