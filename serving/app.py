@@ -29,6 +29,17 @@ def build_app(parts: Parts) -> FastAPI:
     for room in (score, leads, touchpoints, outcomes, model):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
+    _describe_refusals(app)
     app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes)
     app.add_middleware(problems.Crashes)
     return app
+
+
+def _describe_refusals(app: FastAPI) -> None:
+    # FastAPI documents every model as application/json; refusals are problem documents.
+    document = app.openapi()
+    for methods in document["paths"].values():
+        for call in methods.values():
+            for status, answer in call["responses"].items():
+                if status != "200":
+                    answer["content"] = {problems.MEDIA_TYPE: next(iter(answer["content"].values()))}

@@ -13,6 +13,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import gc
+import logging
 import time
 from typing import Any
 
@@ -71,6 +72,8 @@ class LeadScorer:
         # BentoML 1.4 runs this hook twice for one instance.
         if getattr(self, "parts", None) is not None:
             return
+        # BentoML shows warnings of others only; which version serves is worth a line.
+        logging.getLogger("leadloop").setLevel(logging.INFO)
         self.parts: Parts | None = start_parts(Settings.from_env(os.environ))
         front.app = build_app(self.parts)
         leave_with_parent()

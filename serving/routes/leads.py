@@ -53,7 +53,7 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/leads/{lead_id:path}/explanation",
         operation_id="explainLead",
         summary="Why the lead's last score is what it is",
-        responses={200: {"model": ExplanationOut}, **refusals(404, 503)},
+        responses={200: {"model": ExplanationOut}, **refusals(404, 422, 503)},
     )
     async def explain_lead(lead_id: str) -> Response:
         known = _checked(lead_id)
@@ -66,7 +66,7 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/leads/{lead_id:path}",
         operation_id="showLead",
         summary="What is known about a lead",
-        responses={200: {"model": LeadOut}, **refusals(404, 503)},
+        responses={200: {"model": LeadOut}, **refusals(404, 422, 503)},
     )
     async def show_lead(lead_id: str) -> Response:
         known = _checked(lead_id)

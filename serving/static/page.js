@@ -10,7 +10,11 @@
     if (!figure) continue;
     const layout = { ...figure.layout, autosize: true, title: undefined, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
     layout.margin = { ...layout.margin, t: 16 };
-    if (isNarrow) layout.font = { ...layout.font, size: 11 };
+    if (isNarrow) {
+      layout.font = { ...layout.font, size: 11 };
+      // The text above the chart says what the points are; here they would not fit.
+      if (place.dataset.figure === "importances") layout.xaxis = { ...layout.xaxis, title: { text: "points" } };
+    }
     Plotly.newPlot(place, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false });
   }
 })();
