@@ -153,7 +153,7 @@ def _run(
             joined,
         )
         fields = read_fields(rows, step.table, mapping, file=step.file.name)
-        fields.warnings[:0] = notes
+        fields.warnings[:0] = [*rows.notes, *notes]
         added, n_again = _add(store, fields, step, mapping, now, progress)
         reports.append(_report(step, rows, fields, added, n_again, now))
     return reports

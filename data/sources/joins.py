@@ -7,6 +7,7 @@ called by its file: ``accounts.created_at``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def with_joins(
             )
         for name, original in names.items():
             columns[name] = theirs.columns[original].take(place)
-    return Rows(rows.n, columns, rows.malformed, rows.lines, rows.unit), notes
+    return replace(rows, columns=columns), notes
 
 
 def _places(ours: list[pa.Array], theirs: list[pa.Array], other: Rows) -> tuple[pa.Array, int]:

@@ -82,6 +82,8 @@ def _blank(rows: Rows) -> np.ndarray:
     for column in rows.columns.values():
         if not blank.any():
             break
+        if not pa.types.is_large_string(column.type):  # Parquet has no blank lines
+            return np.zeros(rows.n, dtype=bool)
         place = np.flatnonzero(blank)
         texts = as_texts(column.take(pa.array(place)))
         blank[place] = pc.is_null(texts).to_numpy(zero_copy_only=False)

@@ -23,6 +23,7 @@ from data.errors import ConfigError, ContractError
 _SEPARATORS = (",", ";", "\t", "|")
 _PARQUET = (".parquet", ".pq")
 _HEADER_BYTES = 1 << 20
+_LONG_ROW = 50  # line breaks in one row that make one wonder
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Rows:
     columns : name -> Arrow array, length n.
     malformed : (line, cells found, cells expected) of the other rows.
     lines : int64 array, shape (n,): where each row begins, counted from 1 with the header (``unit`` "line"), or its number ("row").
+    notes : what people should know about the file as a whole.
     """
 
     n: int
@@ -42,6 +44,7 @@ class Rows:
     malformed: Sequence[tuple[int, int, int]]
     lines: np.ndarray
     unit: str
+    notes: Sequence[str] = ()
 
     @property
     def n_read(self) -> int:
@@ -63,7 +66,7 @@ class TableFile:
         """All rows. Raises ContractError when the file is no longer what its header said, or not in its encoding."""
         try:
             return self._read_parquet() if self.separator is None else self._read_csv(self.separator)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             raise ContractError(f"{self.name} cannot be read{_encoding_hint(error, self.encoding)}") from None
 
     def _read_parquet(self) -> Rows:
@@ -73,6 +76,8 @@ class TableFile:
 
     def _read_csv(self, separator: str) -> Rows:
         content = self.path.read_bytes()
+        if not _is_utf8(self.encoding):
+            content = content.decode(self.encoding).encode()
         if not content.endswith(b"\n"):
             content += b"\n"
         odd: list[pa.csv.InvalidRow] = []
@@ -87,7 +92,7 @@ class TableFile:
             io.BytesIO(content),
             # One thread: only then does Arrow know the number of a malformed row.
             read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, column_names=names, skip_rows_after_names=1, encoding=self.encoding
+                use_threads=False, column_names=names, skip_rows_after_names=1
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator,
@@ -100,9 +105,9 @@ class TableFile:
             ),
         ).combine_chunks()
         columns = [_one(column) for column in table.columns]
-        lines, malformed = _places(columns, table.num_rows, odd, n_newlines=content.count(b"\n"))
+        lines, malformed, notes = _places(columns, table.num_rows, odd, n_newlines=content.count(b"\n"))
         by_name = dict(zip(reversed(self.columns), reversed(columns), strict=True))
-        return Rows(table.num_rows, by_name, malformed, lines, "line")
+        return Rows(table.num_rows, by_name, malformed, lines, "line", notes)
 
 
 def open_table(
@@ -126,7 +131,7 @@ def open_table(
     if path.suffix.lower() in _PARQUET:
         try:
             columns = tuple(pyarrow.parquet.ParquetFile(path).schema_arrow.names)
-        except pa.ArrowInvalid:
+        except (pa.ArrowException, OSError):
             raise ContractError(
                 f"{name} is not a Parquet file; export it again or give it its right ending"
             ) from None
@@ -135,13 +140,11 @@ def open_table(
         head = file.read(_HEADER_BYTES)
     try:
         # A cut inside the last character is no fault of the file.
-        text = head.decode(
-            "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, errors="strict"
-        )
+        text = head.decode("utf-8-sig" if _is_utf8(encoding) else encoding, errors="strict")
     except UnicodeDecodeError as error:
         if len(head) < _HEADER_BYTES or error.start < len(head) - 8:
             raise ContractError(f"{name} cannot be read{_encoding_hint(error, encoding)}") from None
-        text = head[: error.start].decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+        text = head[: error.start].decode("utf-8-sig" if _is_utf8(encoding) else encoding)
     except LookupError:
         raise ConfigError(f'unknown encoding {encoding!r} for {name}; write "utf-8" or "cp1252"') from None
     if not text.strip():
@@ -171,8 +174,11 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 def _places(
     columns: Sequence[pa.Array], n: int, odd: Sequence[pa.csv.InvalidRow], *, n_newlines: int
-) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
-    """Line numbers of the good and the malformed rows. Arrow counts rows from 1 with the header; cells may hold line breaks."""
+) -> tuple[np.ndarray, list[tuple[int, int, int]], list[str]]:
+    """Line numbers of the good and the malformed rows, and a note where a row looks too long.
+
+    Arrow counts rows from 1 with the header; cells may hold line breaks.
+    """
     n_rows = n + len(odd) + 1
     is_odd = np.zeros(n_rows + 1, dtype=bool)
     is_odd[[row.number for row in odd]] = True
@@ -186,7 +192,17 @@ def _places(
     line = np.arange(n_rows + 1) + np.cumsum(breaks) - breaks
     # Whatever is left over are line breaks in the header.
     line += max(0, n_newlines - n_rows - int(breaks.sum())) if n_newlines != n_rows else 0
-    return line[good], [(int(line[r.number]), r.actual_columns, r.expected_columns) for r in odd]
+    notes = []
+    if breaks.max() > _LONG_ROW:
+        place = int(breaks.argmax())
+        notes.append(
+            f"the row at line {line[place]} runs over {breaks[place] + 1:,} lines: is a quote left open there?"
+        )
+    return line[good], [(int(line[r.number]), r.actual_columns, r.expected_columns) for r in odd], notes
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
 def _encoding_hint(error: Exception, encoding: str) -> str:

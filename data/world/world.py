@@ -67,8 +67,8 @@ class World:
 def make_world(n_leads: int, *, seed: int, end: int | None = None) -> World:
     """A world of ``n_leads`` leads (20 to 1,000,000) created in the 540 days before ``end``.
 
-    ``end`` is an instant in microseconds, cut to whole days; 2026-07-01 by default. About eleven touchpoints come with each lead; 200,000
-    leads take about a minute and 3 GB.
+    ``end`` is an instant in microseconds, cut to whole days; 2026-07-01 by default. About fourteen touchpoints come with each
+    lead; 200,000 leads take well under a minute and 2 GB.
     """
     if not 20 <= n_leads <= 1_000_000:
         raise ConfigError(f"n_leads must lie between 20 and 1,000,000; it is {n_leads}")

@@ -281,12 +281,32 @@ def test_a_file_that_cannot_be_read_says_how_to_mend_it(
         import_tables(light, path=folder, now=NOW)
 
 
-def test_other_encodings_can_be_named(light: Store, tmp_path: Path):
+def test_a_quote_left_open_is_pointed_at(light: Store, tmp_path: Path):
+    rows = 'ada,2026-01-05,,"SW,,\n' + "bob,2026-01-05,,,,\n" * 60
+    folder = export(tmp_path / "x", leads__csv="id,created,mail,branch,staff,plan\n" + rows)
+    report = import_tables(light, path=folder / "leads.csv", now=NOW)
+    assert accounts_for_every_row(report)
+    assert "the row at line 2 runs over 61 lines: is a quote left open there?" in report.warnings[0]
+
+
+def test_a_damaged_file_far_below_its_header_is_refused(light: Store, tmp_path: Path):
+    folder = export(tmp_path / "x")
+    good = b"ada,2026-01-05,,SW,12,pro\n" * 60_000
+    (folder / "leads.csv").write_bytes(
+        b"id,created,mail,branch,staff,plan\n" + good + b"bob,2026-01-05,,\xff,,\n"
+    )
+    with pytest.raises(ContractError, match=r"leads\.csv cannot be read as utf-8"):
+        import_tables(light, path=folder, now=NOW)
+    assert light.counts()["leads"] == 0
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_other_encodings_can_be_named(light: Store, tmp_path: Path, encoding: str):
     folder = export(tmp_path / "x")
     (folder / "leads.csv").write_bytes(
-        "id,created,mail,branch,staff,plan\nada,2026-01-05,,Möbel,,\n".encode("cp1252")
+        "id,created,mail,branch,staff,plan\nada,2026-01-05,,Möbel,,\n".encode(encoding)
     )
-    (folder / "mapping.toml").write_text(MAPPING.replace("[leads]\n", '[leads]\nencoding = "cp1252"\n'))
+    (folder / "mapping.toml").write_text(MAPPING.replace("[leads]\n", f'[leads]\nencoding = "{encoding}"\n'))
     import_tables(light, path=folder, now=NOW)
     assert light.histories(["ada"])["ada"].profile_at(NOW) == {"industry": "Möbel"}
 
