@@ -40,7 +40,7 @@ class TrainingTables:
     patches : profile versions by lead position: (observed_at, received_at, JSON text of the fields, as_exported), in no order.
     ledger : their touchpoints. Those of leads never created are left out.
     start, stop : int64 arrays, shape (n,): each lead's slice of the ledger.
-    outcomes : outcomes by lead id; leads without any are absent.
+    outcomes : outcomes by lead id, those of leads never created too: they tell whether work is recorded at all.
     """
 
     lead_ids: tuple[str, ...]
@@ -77,8 +77,7 @@ def read_training(read: Read) -> TrainingTables:
     what = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
     for page in _pages(read, "outcomes", what, last):
         for row in page:
-            if row[1] in place:
-                outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
+            outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
 
     ledger, start, stop = _ledger(_read_touchpoints(read, last), ids)
     return TrainingTables(

@@ -112,6 +112,24 @@ def test_a_lead_has_no_age_before_it_was_known_here(store):
     assert [cutoff // DAY for cutoff in train(store, ages_days=(0, 3)).snapshots.cutoffs] == [12, 15]
 
 
+def test_ties_are_ordered_by_source_and_id_whatever_came_first(store):
+    """By code point, as one lead's history is sorted: "Z" before "a" before "é"."""
+    refill(store, [Lead("ada", 0)], [], [])
+    for source, touchpoint_id in [("b", "a"), ("a", "é"), ("a", "a"), ("a", "Z")]:
+        touchpoint = Touchpoint(touchpoint_id, "ada", DAY, f"{source}{touchpoint_id}", source=source)
+        store.add_touchpoints(
+            [touchpoint, Touchpoint(touchpoint_id + "0", "ada", 0, "earlier", source=source)], now=NOW
+        )
+    (row,) = rows_of(train(store, ages_days=(2,)).snapshots)
+    assert [touch[3] for touch in row[4] if touch[0] == DAY] == ["aZ", "aa", "aé", "ba"]
+
+
+def test_work_on_a_lead_that_was_never_created_tells_that_work_is_recorded(store):
+    """It did not count at first; creating that lead later then changed the labels of all others."""
+    refill(store, [Lead("ada", 0)], [], [Outcome("1", "bob", "contacted", DAY)])
+    assert train(store, ages_days=(0,)).excluded == {"unworked": 1}
+
+
 def test_an_empty_store_has_no_rows(store):
     rows = train(store)
     assert (len(rows.snapshots), rows.y.shape, rows.weight.shape, rows.excluded) == (0, (0,), (0,), {})
