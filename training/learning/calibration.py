@@ -98,7 +98,9 @@ def calibrate(margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.nd
         except CalibrationError:
             return Affine()
     slope = float(np.clip(_agreed(slopes, 1.0, SLOPE_SPREAD), SMALLEST_SLOPE, LARGEST_SLOPE))
-    return Affine(slope, _agreed(levels, centre, LEVEL_SPREAD) - slope * centre)
+    # The folds learned from much the same older leads, whose own luck does not average out between them.
+    luck = 1 / sum(1 / variance for _, variance in levels)
+    return Affine(slope, _agreed(levels, centre, LEVEL_SPREAD, shared=luck) - slope * centre)
 
 
 def _variances(found: Affine, margin: np.ndarray, weight: np.ndarray, centre: float) -> tuple[float, float]:
@@ -114,7 +116,9 @@ def _variances(found: Affine, margin: np.ndarray, weight: np.ndarray, centre: fl
     return c / determinant, a / determinant
 
 
-def _agreed(found: list[tuple[float, float]], expected: float, spread: float) -> float:
+def _agreed(
+    found: list[tuple[float, float]], expected: float, spread: float, *, shared: float = 0.0
+) -> float:
     """Mean of (value, variance) pairs that may differ by more than their variances, drawn towards what is expected."""
     value, variance = (np.array(column) for column in zip(*found, strict=True))
     between = spread**2
@@ -124,7 +128,7 @@ def _agreed(found: list[tuple[float, float]], expected: float, spread: float) ->
         excess = (w * (value - mean) ** 2).sum() - (len(value) - 1)
         between = max(0.0, excess / (w.sum() - (w**2).sum() / w.sum()))
     w = 1 / (variance + between)
-    believed = spread**2 / (spread**2 + 1 / w.sum())
+    believed = spread**2 / (spread**2 + 1 / w.sum() + shared)
     return float(expected + believed * ((w * value).sum() / w.sum() - expected))
 
 

@@ -144,7 +144,7 @@ def calibration_table(
 ) -> list[dict[str, float]]:
     """Leads in equal shares by rising chance: what was said, what came, and a 95 % interval of it.
 
-    Leads with one chance stay together, so bins may be fewer. ``lead`` numbers the leads of the rows, because rows of one lead are one piece
+    Leads with one chance stay together, so bins may be fewer. ``lead`` numbers the leads of the rows, as rows of one lead are one piece
     of evidence; None counts every row. Empty without rows.
 
     >>> calibration_table(np.array([0, 1]), np.array([0.2, 0.8]), n_bins=2)[1]

@@ -64,8 +64,9 @@ def table_dataset(
     ignore: Sequence[str] = (),
 ) -> Dataset:
     """The dataset of a flat table, rows in order of time; parameters and errors as in ``fit_table``."""
-    if not frame.columns.is_unique:
-        twice = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
+    names = frame.columns.map(str)
+    if not names.is_unique:
+        twice = sorted(set(names[names.duplicated()]))
         raise ContractError(f"the frame has two columns named {', '.join(map(repr, twice))}; rename one")
     named = [target, *([order_by] if order_by else []), *([groups] if groups else []), *ignore]
     for name in named:

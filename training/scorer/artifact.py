@@ -93,6 +93,8 @@ def check_golden(scorer: Scorer) -> None:
     """Raises DamagedScorerError when a golden row no longer scores to the same bits."""
     golden = scorer.golden
     found = scorer.margin(Matrix(scorer.features.names, golden.X, dict(scorer.levels)))
+    if found.shape != golden.margin.shape:
+        raise DamagedScorerError(f"{len(found)} golden rows and {len(golden.margin)} margins for them")
     wrong = int((found.view(np.int64) != golden.margin.view(np.int64)).sum())
     if wrong:
         raise DamagedScorerError(
@@ -164,6 +166,9 @@ def _from_record(record: dict[str, Any], trees_text: str, version: str | None) -
     features = FeatureSet.from_records(record["features"])
     if features.hash != record["features_hash"]:
         raise DamagedScorerError("the feature definitions do not have the hash the scorer names")
+    levels = {name: tuple(map(str, own)) for name, own in record["levels"].items()}
+    if set(levels) != {f.name for f in features if f.is_category}:
+        raise DamagedScorerError("the level tables are not those of the scorer's categories")
     parts = record["model"]
     trees = None
     if parts["trees"] is not None:
@@ -184,7 +189,7 @@ def _from_record(record: dict[str, Any], trees_text: str, version: str | None) -
         goal=str(record["goal"]),
         horizon_days=record["horizon_days"],
         features=features,
-        levels={name: tuple(levels) for name, levels in record["levels"].items()},
+        levels=levels,
         model=model,
         calibration=Affine(float(record["calibration"]["slope"]), float(record["calibration"]["intercept"])),
         scale=Scale(float(record["reference_log_odds"])),

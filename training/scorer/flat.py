@@ -49,16 +49,18 @@ def snapshots_of_frame(frame: pd.DataFrame, features: FeatureSet) -> Snapshots:
             f"this scorer reads more than flat columns ({', '.join(timed[:3])}, ...); score snapshots with scorer.score"
         )
     wanted = [(str(f.column), f.agg == "field_number") for f in features]
-    missing = [name for name, _ in wanted if name not in frame.columns]
+    columns = {str(name): place for place, name in enumerate(frame.columns)}
+    missing = [name for name, _ in wanted if name not in columns]
     if missing:
         raise ContractError(
             f"the frame lacks {len(missing)} of the scorer's columns: {', '.join(map(repr, missing))}; "
             "add them, with None where the value is not known"
         )
-    return flat_snapshots(
-        {n: number_column(frame[n]) if is_number else text_column(frame[n]) for n, is_number in wanted},
-        len(frame),
-    )
+    fields = {}
+    for name, is_number in wanted:
+        column = frame.iloc[:, columns[name]]
+        fields[name] = number_column(column) if is_number else text_column(column)
+    return flat_snapshots(fields, len(frame))
 
 
 def flat_snapshots(fields: dict[str, np.ndarray], n: int) -> Snapshots:
