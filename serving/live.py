@@ -209,9 +209,16 @@ class LiveScorer:
 
     def _forget_old(self, number: str) -> None:
         copies = [p for p in self._folder.iterdir() if p.is_dir() and p.name.isdigit() and p.name != number]
-        copies.sort(key=lambda p: p.stat().st_mtime, reverse=True)
-        for old in copies[_KEPT_VERSIONS:]:
+        for old in sorted(copies, key=_age_rank, reverse=True)[_KEPT_VERSIONS:]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _age_rank(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        # Another process of the service cleared it first.
+        return 0.0
 
 
 def _load(folder: Path, number: str) -> Served:

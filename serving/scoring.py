@@ -80,12 +80,16 @@ class Scoring:
                 lambda now: (now, self._keep(messages, now)), patience=patience
             )
             answers, rows = await run_in_threadpool(answers_of, seen, served, now)
-            await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
-            return answers
         except Problem as problem:
             if problem.code != store_away().code:
                 raise
-        return await self._degraded(messages, served)
+            return await self._degraded(messages, served)
+        try:
+            await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
+        except Problem:
+            # The leads are kept and the scores are right; the log gets them when the store is back.
+            self._log_later(rows)
+        return answers
 
     def _scored_and_logged(
         self, messages: Sequence[LeadMessage], served: Served, now: int
@@ -139,15 +143,19 @@ class Scoring:
             logger.warning("scoring without the store: %s", reason_of(fault))
         seen = self._seen(messages, histories, now, is_kept=False)
         answers, rows = await run_in_threadpool(answers_of, seen, served, now, is_degraded=True)
-        if rows:
-            try:
-                # Logged when the store is back; nobody waits for it.
-                self._writer.submit(lambda _: self._store.log_scores(rows))
-            except Problem:
-                logger.warning("%d degraded scores are not logged", len(rows))
+        self._log_later(rows)
         if len(messages) == 1 and isinstance(answers[0], Problem):
             raise answers[0]
         return answers
+
+    def _log_later(self, rows: list[ScoreRow]) -> None:
+        if not rows:
+            return
+        try:
+            # Written when the store is back; nobody waits for it.
+            self._writer.submit(lambda _: self._store.log_scores(rows))
+        except Problem:
+            logger.warning("%d scores are not logged: too much waits for the store already", len(rows))
 
 
 def no_information(message: LeadMessage) -> Problem:

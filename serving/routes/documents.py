@@ -44,8 +44,11 @@ LEAD: dict[str, Any] = {
 SCORE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "lead_id": _ID,
-        "created_at": _TIME,
+        "lead_id": {
+            **_ID,
+            "description": "without one the lead is scored, but not kept and not learned from",
+        },
+        "created_at": {**_TIME, "description": "left out, a lead not known yet counts as created now"},
         **_PROFILE,
         "touchpoints": {
             "type": ["array", "null"],

@@ -147,11 +147,13 @@ class SettableClock:
         self.now += int(days * DAY)
 
 
-def make_service(folder: Path, *, champion: bool = True, **options: Any) -> Service:
+def make_service(
+    folder: Path, *, champion: bool = True, store_url: str | None = None, **options: Any
+) -> Service:
     """A service on a fresh store; with a champion unless told otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     clock = SettableClock()
-    store = open_store(f"sqlite:///{folder / 'store.db'}", busy_seconds=0.3)
+    store = open_store(store_url or f"sqlite:///{folder / 'store.db'}", busy_seconds=0.3)
     registry = FolderRegistry(folder / "registry")
     live = LiveScorer(
         registry, goal="qualified", folder=folder / "live", poll_seconds=0.05, trial=lambda _: None

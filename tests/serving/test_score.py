@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data.asof import snapshots_at
 from data.domain import DAY, HOUR, Lead, Touchpoint, format_instant, parse_instant
-from tests.serving.conftest import NOW, Service, assert_problem
+from tests.serving.conftest import NOW, Service, assert_problem, make_service, stop_service
 
 VISIT = {
     "touchpoint_id": "t1",
@@ -241,3 +242,26 @@ def test_without_a_champion_the_way_to_one_is_told(service_without_model: Servic
 def test_leads_are_kept_before_there_is_a_model(service_without_model: Service):
     said = service_without_model.post("/v1/leads", {"lead_id": "ada", "title": "CTO"})
     assert (said.status_code, said.json()) == (200, {"received": 1, "new": 1, "known": 0})
+
+
+def test_both_databases_keep_and_score_alike(store_url: str, tmp_path: Path):
+    made = make_service(tmp_path, store_url=store_url)
+    try:
+        lead = {"lead_id": "ada", "title": "CTO", "employees": 5, "x_plan": "gold", "touchpoints": [VISIT]}
+        answers = [
+            made.post("/v1/score", lead).json(),
+            *made.post("/v1/score/bulk", {"leads": [lead] * 60}).json()["results"],
+        ]
+        assert made.post("/v1/touchpoints", {**VISIT, "lead_id": "ada"}).json() == {
+            "received": 1,
+            "new": 0,
+            "known": 1,
+        }
+        for answer in (answers[0], answers[-1]):
+            cutoff = parse_instant(answer["scored_at"], name="cutoff")
+            snapshots = snapshots_at(made.store, ["ada"], cutoff=cutoff)
+            assert made.scorer.score_matrix(made.scorer.matrix(snapshots)).points[0] == answer["points"]
+        assert made.store.counts()["scores"] == 61
+        assert made.get("/v1/leads/ada").json()["n_touchpoints"] == 1
+    finally:
+        stop_service(made)
