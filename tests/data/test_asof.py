@@ -112,6 +112,12 @@ def test_a_lead_has_no_age_before_it_was_known_here(store):
     assert [cutoff // DAY for cutoff in train(store, ages_days=(0, 3)).snapshots.cutoffs] == [12, 15]
 
 
+def test_a_profile_received_between_two_ages_is_known_at_the_second(store):
+    late = Lead("ada", 0, {"country": "DE"}, observed_at=0, received_at=5 * DAY)
+    refill(store, [Lead("ada", 0), late], [], [])
+    assert [row[3] for row in rows_of(train(store, ages_days=(3, 7)).snapshots)] == [{}, {"country": "DE"}]
+
+
 def test_ties_are_ordered_by_source_and_id_whatever_came_first(store):
     """By code point, as one lead's history is sorted: "Z" before "a" before "é"."""
     refill(store, [Lead("ada", 0)], [], [])

@@ -59,6 +59,8 @@ def test_a_retraction_that_names_nothing_known_takes_nothing_else():
 
 def test_a_retraction_can_be_retracted_and_circles_end():
     assert fold(said(("won", 5), ("retracted", 6, "1"), ("retracted", 7, "2"))).final_kind == "won"
+    # 2 names 3, which is later and stands.
+    assert fold(said(("won", 5), ("retracted", 6, "3"), ("retracted", 7))) == OutcomeState()
     # 2 and 3 name each other: the later one wins.
     assert fold(said(("won", 5), ("retracted", 6, "3"), ("retracted", 7, "2"))).final_kind == "won"
     assert fold(said(("won", 5), ("retracted", 6, "2"))).final_kind == "won"

@@ -91,6 +91,22 @@ def test_profile_known_earlier_than_thought_is_kept(store: Store):
     assert store.histories(["ada"])["ada"].profile_at(7 * DAY) == {"country": "DE"}
 
 
+def test_profile_known_before_a_late_one_arrived_is_kept(store: Store):
+    """The earlier statement says the same, but was received only on day 20: on day 10 this one was all that was known."""
+    store.add_leads([Lead("ada", DAY, {"country": "DE"}, observed_at=3 * DAY, received_at=20 * DAY)], now=NOW)
+    store.add_leads([Lead("ada", DAY, {"country": "DE"}, observed_at=5 * DAY, received_at=5 * DAY)], now=NOW)
+    assert store.histories(["ada"])["ada"].profile_at(10 * DAY) == {"country": "DE"}
+
+
+def test_late_profile_that_repeats_what_was_known_then_is_not_kept(store: Store):
+    for country, at in (("DE", 1), ("FR", 10), ("DE", 5)):
+        added = store.add_leads(
+            [Lead("ada", 0, {"country": country}, observed_at=at * DAY, received_at=at * DAY)], now=NOW
+        )
+    assert added == Added(new=0, known=1)
+    assert store.counts()["profiles"] == 2
+
+
 def test_unstated_times(store: Store):
     """Exported profiles count from the creation, other profiles without a time from now, touchpoints from when they occurred."""
     store.add_leads(
