@@ -2,11 +2,12 @@
 
 | module | promises |
 |---|---|
-| `service` | the BentoML service: process, workers, readiness |
-| `app` | one FastAPI application, assembled from collaborators given as values |
+| `service`, `late`, `orphans`, `metric_paths` | the BentoML service: process, workers, readiness, metrics |
+| `app`, `parts` | one FastAPI application, assembled from collaborators given as values |
 | `json_body`, `limits`, `problems` | what is read, how much of it, and how a refusal looks |
-| `messages`, `answers` | what a request may say and what an answer says |
+| `messages`, `message_fields`, `answers` | what a request may say and what an answer says |
 | `scoring`, `writer` | from request to snapshot to score; one writer a process, acknowledged after the commit |
+| `explanations` | a past score taken apart |
 | `live`, `smoke` | which model serves, and how it is exchanged without a pause |
 | `routes`, `pages` | the calls of the API and the pages for people |
 """

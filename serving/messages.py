@@ -6,17 +6,13 @@ misspelt field would otherwise be lost without a word. No refusal repeats a valu
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from data.domain import (
-    CUSTOM_PREFIX,
     OUTCOME_KINDS,
     PROFILE_FIELDS,
-    SECOND,
     Lead,
     Outcome,
     Touchpoint,
@@ -24,15 +20,24 @@ from data.domain import (
     check_number,
     check_profile,
     check_text,
-    parse_instant,
 )
-from data.errors import ContractError, did_you_mean
-from serving.json_body import plain_name
+from data.errors import did_you_mean
+from serving.message_fields import (
+    at_pointer,
+    check_object,
+    checked_value,
+    derived_id,
+    id_of,
+    instant_of,
+    is_custom,
+    label_of,
+    missing_field,
+    refuse_unknown,
+    unknown_field,
+)
 from serving.problems import Problem
 
 MAX_ITEMS = 10_000
-# How far ahead of ours a sender's clock may be; less than that is taken for "now".
-CLOCK_SKEW = 300 * SECOND
 
 _LEAD_FIELDS = ("lead_id", "created_at")
 _SCORE_FIELDS = (*_LEAD_FIELDS, "touchpoints", "store")
@@ -40,8 +45,6 @@ _TOUCH_FIELDS = (
     "touchpoint_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "source",
 )  # fmt: skip
 _OUTCOME_FIELDS = ("outcome_id", "lead_id", "kind", "occurred_at", "amount", "undoes", "source")
-_MAX_LABEL = 200
-_CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
 
 T = TypeVar("T")
 
@@ -96,7 +99,7 @@ def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessag
     Problem
         422 with the place and the reason.
     """
-    message = _object(body, what="a lead")
+    message = check_object(body, what="a lead")
     lead_id, created_at, profile = _lead(message, fields=fields, known=_SCORE_FIELDS, now=now)
     is_to_store = message.get("store")
     if is_to_store is not None and not isinstance(is_to_store, bool):
@@ -105,7 +108,7 @@ def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessag
     if items is not None and not isinstance(items, list):
         raise Problem(422, "invalid", "touchpoints must be a list of objects", pointer="/touchpoints")
     touchpoints = tuple(
-        _at(f"/touchpoints/{i}", lambda item=item: _touchpoint(item, lead_id=lead_id or "", now=now))  # type: ignore[misc]
+        at_pointer(f"/touchpoints/{i}", lambda item=item: _touchpoint(item, lead_id=lead_id or "", now=now))  # type: ignore[misc]
         for i, item in enumerate(items or ())
     )
     return LeadMessage(lead_id, created_at, profile, touchpoints, is_to_store=is_to_store is not False)
@@ -113,10 +116,10 @@ def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessag
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:
     """One lead to keep: ``lead_id``, optional ``created_at``, profile and custom fields."""
-    message = _object(body, what="a lead")
+    message = check_object(body, what="a lead")
     lead_id, created_at, profile = _lead(message, fields=fields, known=_LEAD_FIELDS, now=now)
     if lead_id is None:
-        raise _missing("lead_id", "the CRM's id of the lead")
+        raise missing_field("lead_id", "the CRM's id of the lead")
     return LeadMessage(lead_id, created_at, profile)
 
 
@@ -125,12 +128,12 @@ def read_touchpoint(body: object, *, now: int) -> Touchpoint:
 
     Without a ``touchpoint_id`` one is derived from the content, so that the same message twice is still one touchpoint.
     """
-    message = _object(body, what="a touchpoint")
+    message = check_object(body, what="a touchpoint")
     known = ("lead_id", *_TOUCH_FIELDS)
-    _refuse_unknown(message, known)
+    refuse_unknown(message, known)
     if message.get("lead_id") is None:
-        raise _missing("lead_id", "the CRM's id of the lead")
-    lead_id = _value("lead_id", lambda: check_id(message["lead_id"], name="lead_id"))
+        raise missing_field("lead_id", "the CRM's id of the lead")
+    lead_id = checked_value("lead_id", lambda: check_id(message["lead_id"], name="lead_id"))
     return _touchpoint({k: v for k, v in message.items() if k != "lead_id"}, lead_id=lead_id, now=now)
 
 
@@ -139,30 +142,30 @@ def read_outcome(body: object, *, now: int) -> Outcome:
 
     Without an ``outcome_id`` one is derived from (lead, kind, time), so that the same message twice is still one outcome.
     """
-    message = _object(body, what="an outcome")
-    _refuse_unknown(message, _OUTCOME_FIELDS)
+    message = check_object(body, what="an outcome")
+    refuse_unknown(message, _OUTCOME_FIELDS)
     for name, meaning in (
         ("lead_id", "the CRM's id of the lead"),
         ("kind", f"one of {', '.join(OUTCOME_KINDS)}"),
     ):
         if message.get(name) is None:
-            raise _missing(name, meaning)
-    lead_id = _value("lead_id", lambda: check_id(message["lead_id"], name="lead_id"))
+            raise missing_field(name, meaning)
+    lead_id = checked_value("lead_id", lambda: check_id(message["lead_id"], name="lead_id"))
     kind = message["kind"]
     if kind not in OUTCOME_KINDS:
         hint = did_you_mean(kind, OUTCOME_KINDS) if isinstance(kind, str) and len(kind) < 50 else ""
         hint = hint if "did you mean" in hint else f"; known are {', '.join(OUTCOME_KINDS)}"
         raise Problem(422, "unknown_kind", f"kind is none we know{hint}", pointer="/kind")
-    occurred_at = _instant(message, "occurred_at", now=now)
-    source = _label(message, "source") or "api"
-    outcome_id = _optional_id(message, "outcome_id") or _derived_id(lead_id, kind, occurred_at)
+    occurred_at = instant_of(message, "occurred_at", now=now)
+    source = label_of(message, "source") or "api"
+    outcome_id = id_of(message, "outcome_id") or derived_id(lead_id, kind, occurred_at)
     return Outcome(
         outcome_id=outcome_id,
         lead_id=lead_id,
         kind=kind,
         occurred_at=occurred_at,
-        undoes=_optional_id(message, "undoes"),
-        amount=_value("amount", lambda: check_number(message.get("amount"), name="amount")),
+        undoes=id_of(message, "undoes"),
+        amount=checked_value("amount", lambda: check_number(message.get("amount"), name="amount")),
         source=source,
     )
 
@@ -209,29 +212,29 @@ def _lead(
     for name in profile:
         if name in PROFILE_FIELDS or name in fields:
             continue
-        if not _is_custom(name):
-            raise _unknown(name, (*known, *PROFILE_FIELDS, *extra))
-    lead_id = _optional_id(message, "lead_id")
-    created_at = None if message.get("created_at") is None else _instant(message, "created_at", now=now)
+        if not is_custom(name):
+            raise unknown_field(name, (*known, *PROFILE_FIELDS, *extra))
+    lead_id = id_of(message, "lead_id")
+    created_at = None if message.get("created_at") is None else instant_of(message, "created_at", now=now)
     checked = {}
     for name, value in profile.items():
-        checked.update(_value(name, lambda n=name, v=value: check_profile({n: v}, extra=extra)))  # type: ignore[misc]
+        checked.update(checked_value(name, lambda n=name, v=value: check_profile({n: v}, extra=extra)))  # type: ignore[misc]
     return lead_id, created_at, checked
 
 
 def _touchpoint(body: object, *, lead_id: str, now: int) -> Touchpoint:
-    message = _object(body, what="a touchpoint")
-    _refuse_unknown(message, _TOUCH_FIELDS)
-    occurred_at = _instant(message, "occurred_at", now=now)
-    kind = _label(message, "type")
+    message = check_object(body, what="a touchpoint")
+    refuse_unknown(message, _TOUCH_FIELDS)
+    occurred_at = instant_of(message, "occurred_at", now=now)
+    kind = label_of(message, "type")
     if kind is None:
-        raise _missing("type", "what it was, like page_view, email_open, webinar, form_submit")
-    channel, campaign, direction = (_label(message, name) for name in ("channel", "campaign", "direction"))
-    content = _value("content", lambda: check_text(message.get("content"), name="content"))
-    value = _value("value", lambda: check_number(message.get("value"), name="value"))
-    touchpoint_id = _optional_id(message, "touchpoint_id")
+        raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
+    channel, campaign, direction = (label_of(message, name) for name in ("channel", "campaign", "direction"))
+    content = checked_value("content", lambda: check_text(message.get("content"), name="content"))
+    value = checked_value("value", lambda: check_number(message.get("value"), name="value"))
+    touchpoint_id = id_of(message, "touchpoint_id")
     if touchpoint_id is None:
-        touchpoint_id = _derived_id(lead_id, occurred_at, kind, channel, campaign, content, direction, value)
+        touchpoint_id = derived_id(lead_id, occurred_at, kind, channel, campaign, content, direction, value)
     return Touchpoint(
         touchpoint_id=touchpoint_id,
         lead_id=lead_id,
@@ -242,79 +245,5 @@ def _touchpoint(body: object, *, lead_id: str, now: int) -> Touchpoint:
         content=content,
         direction=direction,
         value=value,
-        source=_label(message, "source") or "api",
+        source=label_of(message, "source") or "api",
     )
-
-
-def _object(body: object, *, what: str) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Problem(422, "not_an_object", f'{what} must be a JSON object, like {{"lead_id": "L-1", ...}}')
-    return body
-
-
-def _refuse_unknown(message: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for name in message:
-        if name not in known:
-            raise _unknown(name, known)
-
-
-def _is_custom(name: str) -> bool:
-    return _CUSTOM_NAME.fullmatch(name) is not None
-
-
-def _unknown(name: str, known: Collection[str]) -> Problem:
-    hint = did_you_mean(name[:100], known)
-    own = "" if "did you mean" in hint else f". Your own fields start with {CUSTOM_PREFIX!r}, in lower case"
-    shown = plain_name(name)
-    return Problem(
-        422,
-        "unknown_field",
-        f"there is no field {shown}{hint}{own}",
-        pointer=f"/{name}" if shown != "of that name" else None,
-    )
-
-
-def _missing(name: str, meaning: str) -> Problem:
-    return Problem(422, "missing_field", f"{name} is missing: {meaning}", pointer=f"/{name}")
-
-
-def _value(name: str, check: Callable[[], T]) -> T:
-    try:
-        return check()
-    except ContractError as fault:
-        raise Problem(422, "invalid", str(fault), pointer=f"/{name}") from None
-
-
-def _at(pointer: str, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except Problem as problem:
-        raise problem.at(pointer) from None
-
-
-def _optional_id(message: Mapping[str, Any], name: str) -> str | None:
-    value = message.get(name)
-    return None if value is None else _value(name, lambda: check_id(value, name=name))
-
-
-def _label(message: Mapping[str, Any], name: str) -> str | None:
-    return _value(name, lambda: check_text(message.get(name), name=name, limit=_MAX_LABEL))
-
-
-def _instant(message: Mapping[str, Any], name: str, *, now: int) -> int:
-    if message.get(name) is None:
-        raise _missing(name, "when it happened, like 2026-03-07T14:30:00Z")
-    instant = _value(name, lambda: parse_instant(message[name], name=name))
-    if instant > now + CLOCK_SKEW:
-        raise Problem(
-            422,
-            "in_the_future",
-            f"{name} is more than 5 minutes in the future; look at the sender's clock and time zone",
-            pointer=f"/{name}",
-        )
-    return instant
-
-
-def _derived_id(*parts: object) -> str:
-    text = "\x1f".join("" if part is None else str(part) for part in parts)
-    return "auto-" + hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,109 @@
+"""Single fields of a message, checked, with the place of what is wrong.
+
+Checks of values are those of ``data.domain``; here they become problems that name the field and never repeat the value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from data.domain import CUSTOM_PREFIX, SECOND, check_id, check_text, parse_instant
+from data.errors import ContractError, did_you_mean
+from serving.json_body import plain_name
+from serving.problems import Problem
+
+# How far ahead of ours a sender's clock may be; less than that is taken for "now".
+CLOCK_SKEW = 300 * SECOND
+
+_MAX_LABEL = 200
+_CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
+
+T = TypeVar("T")
+
+
+def check_object(body: object, *, what: str) -> dict[str, Any]:
+    """The body as an object; raises Problem for anything else."""
+    if not isinstance(body, dict):
+        raise Problem(422, "not_an_object", f'{what} must be a JSON object, like {{"lead_id": "L-1", ...}}')
+    return body
+
+
+def refuse_unknown(message: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises Problem for the first field that is not among ``known``."""
+    for name in message:
+        if name not in known:
+            raise unknown_field(name, known)
+
+
+def is_custom(name: str) -> bool:
+    """Whether the name is one of the user's own fields."""
+    return _CUSTOM_NAME.fullmatch(name) is not None
+
+
+def unknown_field(name: str, known: Collection[str]) -> Problem:
+    """The refusal of a field nobody knows, with the nearest known name; the name itself is told only when it looks like one."""
+    hint = did_you_mean(name[:100], known)
+    own = "" if "did you mean" in hint else f". Your own fields start with {CUSTOM_PREFIX!r}, in lower case"
+    shown = plain_name(name)
+    return Problem(
+        422,
+        "unknown_field",
+        f"there is no field {shown}{hint}{own}",
+        pointer=f"/{name}" if shown != "of that name" else None,
+    )
+
+
+def missing_field(name: str, meaning: str) -> Problem:
+    """The refusal of a message that lacks a field."""
+    return Problem(422, "missing_field", f"{name} is missing: {meaning}", pointer=f"/{name}")
+
+
+def checked_value(name: str, check: Callable[[], T]) -> T:
+    """What ``check`` returns; its ContractError becomes a Problem at that field."""
+    try:
+        return check()
+    except ContractError as fault:
+        raise Problem(422, "invalid", str(fault), pointer=f"/{name}") from None
+
+
+def at_pointer(pointer: str, read: Callable[[], T]) -> T:
+    """What ``read`` returns; its Problem is placed below ``pointer``."""
+    try:
+        return read()
+    except Problem as problem:
+        raise problem.at(pointer) from None
+
+
+def id_of(message: Mapping[str, Any], name: str) -> str | None:
+    """The id in that field, None for null."""
+    value = message.get(name)
+    return None if value is None else checked_value(name, lambda: check_id(value, name=name))
+
+
+def label_of(message: Mapping[str, Any], name: str) -> str | None:
+    """The short text in that field, None for null or blank."""
+    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=_MAX_LABEL))
+
+
+def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:
+    """The instant in that field; raises Problem when it is missing or more than five minutes after ``now``."""
+    if message.get(name) is None:
+        raise missing_field(name, "when it happened, like 2026-03-07T14:30:00Z")
+    instant = checked_value(name, lambda: parse_instant(message[name], name=name))
+    if instant > now + CLOCK_SKEW:
+        raise Problem(
+            422,
+            "in_the_future",
+            f"{name} is more than 5 minutes in the future; look at the sender's clock and time zone",
+            pointer=f"/{name}",
+        )
+    return instant
+
+
+def derived_id(*parts: object) -> str:
+    """An id from the content: the same content always has the same."""
+    text = "\x1f".join("" if part is None else str(part) for part in parts)
+    return "auto-" + hashlib.sha256(text.encode()).hexdigest()[:32]
