@@ -186,13 +186,14 @@ def test_nothing_after_the_cutoff_changes_a_snapshot(store, data, leads, touchpo
     before = seen(snapshots_at(store, some.LEADS, cutoff=cutoff))
     late = data.draw(st.integers(cutoff + 1, cutoff + 20 * DAY))
     is_future = data.draw(st.booleans())
-    store.add_leads([_later(x, late, is_future) for x in data.draw(some.leads())], now=late)
-    store.add_touchpoints(
-        [_later(x, late, is_future) for x in data.draw(some.touchpoints(prefix="late-"))], now=late
-    )
-    store.add_outcomes(
-        [_later(x, late, is_future) for x in data.draw(some.outcomes(prefix="late-"))], now=late
-    )
+    with store.transaction():
+        store.add_leads([_later(x, late, is_future) for x in data.draw(some.leads())], now=late)
+        store.add_touchpoints(
+            [_later(x, late, is_future) for x in data.draw(some.touchpoints(prefix="late-"))], now=late
+        )
+        store.add_outcomes(
+            [_later(x, late, is_future) for x in data.draw(some.outcomes(prefix="late-"))], now=late
+        )
     assert seen(snapshots_at(store, some.LEADS, cutoff=cutoff)) == before
 
 
@@ -202,13 +203,14 @@ def test_nothing_received_after_now_changes_training(store, data, leads, touchpo
     refill(store, leads, touchpoints, outcomes)
     before = train(store, now=now)
     is_future = data.draw(st.booleans())
-    store.add_leads([_later(x, now + 1, is_future) for x in data.draw(some.leads())], now=now + 1)
-    store.add_touchpoints(
-        [_later(x, now + 1, is_future) for x in data.draw(some.touchpoints(prefix="z"))], now=now + 1
-    )
-    store.add_outcomes(
-        [_later(x, now + 1, is_future) for x in data.draw(some.outcomes(prefix="z"))], now=now + 1
-    )
+    with store.transaction():
+        store.add_leads([_later(x, now + 1, is_future) for x in data.draw(some.leads())], now=now + 1)
+        store.add_touchpoints(
+            [_later(x, now + 1, is_future) for x in data.draw(some.touchpoints(prefix="z"))], now=now + 1
+        )
+        store.add_outcomes(
+            [_later(x, now + 1, is_future) for x in data.draw(some.outcomes(prefix="z"))], now=now + 1
+        )
     after = train(store, now=now)
     assert seen(after.snapshots) == seen(before.snapshots)
     assert (after.y.tolist(), after.weight.tolist()) == (before.y.tolist(), before.weight.tolist())

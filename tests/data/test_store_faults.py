@@ -72,6 +72,7 @@ def test_every_acknowledged_row_survives_kill_9(store_url):
     for writer, reader in zip(writers, readers, strict=True):
         writer.wait()
         reader.join()
+        writer.stdout.close()
     kept = ids_in(store)
     assert len(acked) > 20
     assert set(acked) <= kept
