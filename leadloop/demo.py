@@ -24,8 +24,8 @@ from data.sources.importing import import_tables
 from data.store import open_store
 from data.world import make_world, write_world
 from leadloop import console
-from leadloop.command import show_card, show_verdict
 from leadloop.launch import start_service
+from leadloop.showing import show_card, show_verdict
 from training.learning.config import TrainConfig
 from training.loop.retraining import retrain
 from training.scorer.registry import Registry

@@ -143,7 +143,7 @@ def test_four_processes_may_make_a_fresh_registry_at_once(tmp_path: Path):
 
 
 def test_registering_twice_gives_the_same_bytes(results: list[TrainingResult], tmp_path: Path):
-    from training.scorer.registry import write_files
+    from training.scorer.version_files import write_files
 
     again = replace(made_result(), card=results[0].card)
     for name, result in (("a", results[0]), ("b", again)):

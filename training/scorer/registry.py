@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from data.domain import format_instant
 from data.errors import RegistryError
-from training.scorer.artifact import load_scorer_folder, save_scorer
+from training.scorer.artifact import load_scorer_folder
 from training.scorer.scorer import Scorer
+from training.scorer.version_files import HELD_OUT, write_files
 
 if TYPE_CHECKING:
     from training.learning.run import TrainingResult
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _HISTORY = "leadloop.champions"
 _REFERENCE = "leadloop.reference_log_odds"
 _FOLDER = "scorer"
-_HELD_OUT = "held_out"
 _NUMBER = re.compile(r"\d{1,9}")
 
 
@@ -134,7 +134,7 @@ class Registry:
         """The scorer of that version's training which has not seen its newest leads: the one to judge it by."""
         number = self._number(goal, which)
         with tempfile.TemporaryDirectory() as work:
-            folder = self.fetch(goal, number, into=Path(work) / "scorer") / _HELD_OUT
+            folder = self.fetch(goal, number, into=Path(work) / "scorer") / HELD_OUT
             return load_scorer_folder(folder).with_version(number)
 
     def card(self, goal: str, which: str) -> dict[str, Any]:
@@ -288,13 +288,6 @@ class Registry:
             raise RegistryError(
                 f"the model registry did not answer ({type(fault).__name__}: {first}); see LEADLOOP_REGISTRY"
             ) from fault
-
-
-def write_files(result: TrainingResult, folder: Path, *, reference_log_odds: float) -> None:
-    """All files of a version: the scorer, its card, and the scorer that has not seen the newest leads."""
-    save_scorer(result.scorer.with_reference(reference_log_odds), folder)
-    (folder / "card.json").write_text(json.dumps(result.card, sort_keys=True, indent=1))
-    save_scorer(result.evaluation.scorer.with_reference(reference_log_odds), folder / _HELD_OUT)
 
 
 def _or_none(call: Any) -> Any:
