@@ -202,6 +202,8 @@ def test_scores_are_logged_once_and_come_back_newest_first(store: Store):
     assert store.recent_scores(limit=2) == [rows[2], rows[1]]
     assert store.score_by_id("id0") == rows[0]
     assert store.score_by_id("nobody") is None
+    assert store.last_score("ada") == rows[2]
+    assert store.last_score("bob") is None
 
 
 def test_opening_again_finds_what_was_there(store_url):
