@@ -50,7 +50,7 @@ class TrainConfig:
     scorecard_l2: float = 5.0
     n_knots: int = 8
     max_scorecard_rows: int = 100_000
-    n_trees: int = 200
+    n_trees: int = 300
     learning_rate: float = 0.03
     n_leaves: int = 8
     max_depth: int = 4
