@@ -1,8 +1,8 @@
 """How a column enters the scorecard: the columns of its design, their ridge, and the way back to a term people can read.
 
-A number enters as a line that bends at quantiles and keeps its end values beyond the outer ones, with a flag where it is missing: a
-straight line goes on into ranges nobody has seen, which ruins a model when the times change. A category enters as one column per learned
-level, one for other levels, one for missing.
+A number enters as a line that bends at quantiles, with a flag where it is missing. Beyond the outer quantiles the line goes on as far
+again as they lie apart, and then keeps its value: when the times change, leads come from ranges just beyond those seen, but one absurd
+number must not ruin a score. A category enters as one column per learned level, one for other levels, one for missing.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class Basis:
         missing = float(beta[-1]) if self.has_missing else 0.0
         if not self.knots:
             return NumberTerm((0.0,), (0.0,), missing)
-        lines = _lines(np.array(self.knots), self.mean, self.spread, self.knots)
+        places = _reach(self.knots)
+        lines = _lines(np.array(places), self.mean, self.spread, self.knots)
         values = [float((row * beta[: len(row)]).sum()) for row in lines]
-        return NumberTerm(self.knots, tuple(values), missing)
+        return NumberTerm(places, tuple(values), missing)
 
 
 def basis_of(x: np.ndarray, n_levels: int | None, weight: np.ndarray, *, n_knots: int) -> Basis:
@@ -84,8 +85,15 @@ def _number(x: np.ndarray, weight: np.ndarray, n_knots: int) -> Basis:
     )  # fmt: skip
 
 
+def _reach(knots: tuple[float, ...]) -> tuple[float, ...]:
+    """The knots with the two ends up to which the line goes on."""
+    width = knots[-1] - knots[0]
+    return (knots[0] - width, *knots, knots[-1] + width)
+
+
 def _lines(x: np.ndarray, mean: float, spread: float, knots: tuple[float, ...]) -> np.ndarray:
     """The line and its bends at known values, shape (n, len(knots) - 1)."""
-    bounded = np.clip(x, knots[0], knots[-1])
+    ends = _reach(knots)
+    bounded = np.clip(x, ends[0], ends[-1])
     bends = [np.maximum(bounded - knot, 0.0) / spread for knot in knots[1:-1]]
     return np.column_stack([(bounded - mean) / spread, *bends])

@@ -70,13 +70,17 @@ def fit_trees(
     y: np.ndarray,
     weight: np.ndarray,
     *,
+    start: np.ndarray,
     names: Sequence[str],
     n_levels: Sequence[int | None],
     n_leads: int,
     config: TrainConfig,
     seed: int,
 ) -> Trees:
-    """Shallow LightGBM trees on the log loss; columns as in ``fit_scorecard``, ``names`` those of the features."""
+    """Shallow LightGBM trees on the log loss, on top of the log-odds ``start`` (n,), which they do not contain.
+
+    Columns as in ``fit_scorecard``, ``names`` those of the features.
+    """
     import lightgbm
 
     is_category = [count is not None for count in n_levels]
@@ -88,6 +92,7 @@ def fit_trees(
         np.ascontiguousarray(X, dtype=np.float64),
         label=y,
         weight=weight,
+        init_score=start,
         feature_name=columns,
         categorical_feature=[c for c, is_one in zip(columns, is_category, strict=True) if is_one],
         params={"verbosity": -1, "min_data_in_leaf": rows_per_leaf, "feature_pre_filter": False},

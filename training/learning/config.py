@@ -45,12 +45,12 @@ class TrainConfig:
     candidates: tuple[str, ...] = CANDIDATES
     holdout_share: float = 0.30
     n_folds: int = 5
-    clear_standard_errors: float = 1.0
+    clear_standard_errors: float = 2.0
     base_rate_standard_errors: float = 0.0
     scorecard_l2: float = 5.0
     n_knots: int = 8
     max_scorecard_rows: int = 100_000
-    n_trees: int = 300
+    n_trees: int = 200
     learning_rate: float = 0.03
     n_leaves: int = 8
     max_depth: int = 4

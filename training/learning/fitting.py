@@ -1,7 +1,9 @@
 """Fitting the parts of a model on some rows, and taking candidates from the parts.
 
-Levels are pooled among the rows that are learned from, never among those the model is judged on. A candidate is the base rate, one
-part, or the blend of both, half and half in log-odds.
+Levels are pooled among the rows that are learned from, never among those the model is judged on. The trees are boosted on top of the
+scorecard: they learn what it leaves unsaid, and where leads come from ranges nobody has seen, which trees alone cannot follow, the
+scorecard's lines still carry the sum. Candidates are the base rate, the scorecard alone, the scorecard with its trees (``trees``), and
+half-way between the last two in log-odds (``blend``).
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from training.scorer.additive import Additive
 from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
 
-# Weights of scorecard and trees in each candidate.
-WEIGHTS = {"base_rate": (0.0, 0.0), "scorecard": (1.0, 0.0), "trees": (0.0, 1.0), "blend": (0.5, 0.5)}
+# Weights of scorecard and trees in each candidate; the trees hold only what is to be added to the scorecard.
+WEIGHTS = {"base_rate": (0.0, 0.0), "scorecard": (1.0, 0.0), "trees": (1.0, 1.0), "blend": (1.0, 0.5)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,18 @@ def fit_parts(
         n_levels = [len(levels[name]) if name in levels else None for name in matrix.names]
         if any(WEIGHTS[name][0] for name in candidates):
             scorecard = fit_scorecard(X, y, weight, n_levels=n_levels, config=config)
-        if any(WEIGHTS[name][1] for name in candidates):
+        if scorecard is not None and any(WEIGHTS[name][1] for name in candidates):
             n_leads = len(np.unique(dataset.lead_numbers[rows]))
             trees = fit_trees(
-                X, y, weight, names=matrix.names, n_levels=n_levels, n_leads=n_leads, config=config, seed=seed
+                X,
+                y,
+                weight,
+                start=scorecard.margin(X),
+                names=matrix.names,
+                n_levels=n_levels,
+                n_leads=n_leads,
+                config=config,
+                seed=seed,
             )
     return Parts(
         levels=levels,
