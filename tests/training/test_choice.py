@@ -30,7 +30,7 @@ def chosen(config: TrainConfig | None = None, **spread: float):
 
 
 def test_near_equals_leave_the_blend():
-    assert chosen(scorecard=0.3, trees=0.3, blend=0.25).candidate == "blend"
+    assert chosen(scorecard=0.3, trees=0.3, blend=0.2).candidate == "blend"
 
 
 def test_a_clearly_better_model_replaces_the_blend():
