@@ -58,18 +58,18 @@ def fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 @pytest.mark.slow
 def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
-    made = run.json("world", str(home / "export"), "--leads", "3000", "--seed", "3", "--end", END)
-    assert made["leads"] == 3000
+    made = run.json("world", str(home / "export"), "--leads", "6000", "--seed", "3", "--end", END)
+    assert made["leads"] == 6000
 
     dry = run.json("import", str(home / "export"), "--dry-run")
     real = run.json("import", str(home / "export"))
     again = run.json("import", str(home / "export"))
-    assert dry["kept"] == real["kept"] > 3000
+    assert dry["kept"] == real["kept"] > 6000
     assert again["kept"] == 0
     for report in (dry, real, again):
         assert report["read"] == report["kept"] + report["known"] + sum(report["dropped"].values())
 
-    early = format_instant(parse_instant(END, name="end") - 150 * DAY)
+    early = format_instant(parse_instant(END, name="end") - 120 * DAY)
     first = run.json("train", "--now", early)
     assert first["version"] == "1"
     assert 0.5 < first["card"]["out_of_time"]["roc_auc"]["value"] < 1

@@ -16,7 +16,7 @@ SMALLEST_SLOPE, LARGEST_SLOPE = 0.02, 4.0
 SLOPE_BELIEF = 15.0
 FOLD_SLOPE_BELIEF = 5.0
 # How far calibrations may differ from none in a fold, as a standard deviation: of the slope, and of the log-odds of an average lead.
-SLOPE_SPREAD, LEVEL_SPREAD = 0.05, 0.5
+SLOPE_SPREAD, LEVEL_SPREAD = 0.1, 0.5
 FEWEST = 10
 _STEPS = 100
 
