@@ -102,16 +102,16 @@ def verdict(choice: Choice, figures: dict[str, dict[str, float]]) -> str:
 def _data(dataset: Dataset, held_out: Fold) -> dict[str, Any]:
     """Window, volumes and what was left out. ``trained_through`` and ``held_out_after`` are creation times of leads (positions in a
     flat table)."""
-    older = np.setdiff1d(np.arange(len(dataset)), held_out.test)
     found: dict[str, Any] = {
         "rows": len(dataset),
         "leads": len(np.unique(dataset.lead_numbers)),
         "goals": len(np.unique(dataset.lead_numbers[dataset.y > 0.5])),
-        "goal_rate": round(float((dataset.weight * dataset.y).sum() / dataset.weight.sum()), 6),
+        "goal_rate": round(float((dataset.fit_weight * dataset.y).sum() / dataset.fit_weight.sum()), 6),
         "held_out_leads": len(np.unique(dataset.lead_numbers[held_out.test])),
         "excluded": dict(dataset.excluded),
+        "now": dataset.now,
         "trained_through": int(dataset.order.max()),
-        "held_out_after": int(dataset.order[older].max()),
+        "held_out_after": int(dataset.order[held_out.train].max()),
         "from": None,
         "to": None,
     }

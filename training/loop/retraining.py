@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from data.store import Store
 from training.insights.charts import figures
@@ -14,6 +15,7 @@ from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset
 from training.learning.run import TrainingResult, train
 from training.loop.comparison import Judged, Verdict, compare, first_verdict
+from training.scorer.provenance import family_of
 from training.scorer.registry import ModelVersion, Registry
 
 
@@ -56,16 +58,41 @@ def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdic
     if champion == version.number:
         return Verdict(False, f"version {version.number} is the champion already")
     if champion is None:
-        measured = card["out_of_time"]
-        return first_verdict(
-            log_loss=measured["log_loss"]["value"],
-            base_log_loss=measured["log_loss_base_rate"]["value"],
-            low=measured["log_loss_gain"]["low"],
-        )
+        return _first(card)
     held = registry.card(version.goal, champion)
+    family = family_of(card)
+    if family_of(held) != family:
+        return _first_of_family(
+            card, f"the champion, version {champion}, predicts something else ({family_of(held)})"
+        )
     # Leads after both: the champion has not learned from them, nor has the challenger's held-out scorer.
     unseen = max(held["data"]["trained_through"], card["data"]["held_out_after"])
+    anchor = registry.anchor(version.goal, family)
+    if anchor is not None and anchor != champion:
+        unseen = max(unseen, registry.card(version.goal, anchor)["data"]["trained_through"])
     judged = Judged(dataset.snapshots, dataset.y, dataset.weight).newer_than(unseen)
     return compare(
-        registry.load(version.goal, champion), registry.load_held_out(version.goal, version.number), judged
+        registry.load(version.goal, champion),
+        registry.load_held_out(version.goal, version.number),
+        judged,
+        anchor=None if anchor in (None, champion) else registry.load(version.goal, str(anchor)),
+        segment_by=card["config"].get("segment_by") or None,
+    )
+
+
+def _first(card: Mapping[str, Any]) -> Verdict:
+    measured = card["out_of_time"]
+    return first_verdict(
+        log_loss=measured["log_loss"]["value"],
+        base_log_loss=measured["log_loss_base_rate"]["value"],
+        low=measured["log_loss_gain"]["low"],
+    )
+
+
+def _first_of_family(card: Mapping[str, Any], why: str) -> Verdict:
+    """Versions of two definitions are never compared: the new family's first model is measured by the base rate alone."""
+    verdict = _first(card)
+    return Verdict(
+        False,
+        f"{why}, so the two cannot be compared; {verdict.why}. Promote it by hand if the new definition is meant",
     )

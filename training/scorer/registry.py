@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 from data.domain import format_instant
 from data.errors import RegistryError
 from training.scorer.artifact import load_scorer_folder
+from training.scorer.provenance import RUN_FILE, family_of, provenance, run_metrics, run_params
+from training.scorer.registry_tags import anchors, drop_anchor, history, set_history
 from training.scorer.scorer import Scorer
 from training.scorer.version_files import HELD_OUT, write_files
 
 if TYPE_CHECKING:
     from training.learning.run import TrainingResult
 
-_HISTORY = "leadloop.champions"
 _REFERENCE = "leadloop.reference_log_odds"
 _FOLDER = "scorer"
 _NUMBER = re.compile(r"\d{1,9}")
@@ -95,6 +96,11 @@ class Registry:
             ]
             return sorted(found, key=lambda row: int(row["number"]))
 
+    def anchor(self, goal: str, family: str) -> str | None:
+        """The first version of a family that was ever accepted; None when none was."""
+        with self._errors():
+            return anchors(self._client(), model_name(goal)).get(family)
+
     def fetch(self, goal: str, number: str, *, into: Path) -> Path:
         """Copy a version's files into the folder ``into`` and return it: scorer.json, trees.txt, card.json, SHA256SUMS.
 
@@ -159,15 +165,17 @@ class Registry:
             mlflow, client = self._mlflow(), self._client()
             reference = self._freeze_reference(client, goal, result.scorer.scale.reference_log_odds)
             folder = Path(work) / _FOLDER
+            origin = provenance(result.card)
             write_files(result, folder, reference_log_odds=reference)
+            (folder / RUN_FILE).write_text(json.dumps(origin, sort_keys=True, indent=1))
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
             experiment = self._experiment(client, name)
             with mlflow.start_run(
                 experiment_id=experiment, run_name=f"{goal} {format_instant(now)[:16]}"
             ) as run:
-                mlflow.log_params(_flat(result.card.get("config", {})))
-                mlflow.log_metrics(_metrics(result.card))
+                mlflow.log_params(run_params(result.card, origin))
+                mlflow.log_metrics(run_metrics(result.card))
                 for title, figure in (figures or {}).items():
                     mlflow.log_figure(figure, f"plots/{title}.html")
                 logged = mlflow.pyfunc.log_model(
@@ -180,19 +188,25 @@ class Registry:
                 run_id = run.info.run_id
             made = client.create_model_version(name, source=logged.model_uri, run_id=run_id)
             number = str(made.version)
-            for key, value in {"goal": goal, "horizon_days": result.scorer.horizon_days}.items():
+            tags = {
+                "goal": goal,
+                "horizon_days": result.scorer.horizon_days,
+                "family": family_of(result.card),
+            }
+            for key, value in tags.items():
                 client.set_model_version_tag(name, number, key, str(value))
             client.set_registered_model_alias(name, "challenger", number)
         return ModelVersion(goal=goal, number=number)
 
     def promote(self, goal: str, which: str) -> ModelVersion:
-        """Make a version the champion. Promoting the champion again changes nothing."""
+        """Make a version the champion; the first of a family becomes its anchor. Promoting the champion again changes nothing."""
         number = self._number(goal, which)
         with self._errors():
             client = self._client()
-            history = _history(client, goal)
-            if not history or history[-1] != number:
-                _set_history(client, goal, [*history, number])
+            past = history(client, model_name(goal))
+            if not past or past[-1] != number:
+                set_history(client, model_name(goal), [*past, number])
+            drop_anchor(client, model_name(goal), number)
             client.set_registered_model_alias(model_name(goal), "champion", number)
         return ModelVersion(goal=goal, number=number)
 
@@ -200,14 +214,14 @@ class Registry:
         """Make the champion before the present one champion again."""
         with self._errors():
             client = self._client()
-            history = _history(client, goal)
-            if len(history) < 2:
+            past = history(client, model_name(goal))
+            if len(past) < 2:
                 raise RegistryError(
-                    f"{model_name(goal)} has had {len(history)} champion(s); there is none before to go back to"
+                    f"{model_name(goal)} has had {len(past)} champion(s); there is none before to go back to"
                 )
-            _set_history(client, goal, history[:-1])
-            client.set_registered_model_alias(model_name(goal), "champion", history[-2])
-            return ModelVersion(goal=goal, number=history[-2])
+            set_history(client, model_name(goal), past[:-1])
+            client.set_registered_model_alias(model_name(goal), "champion", past[-2])
+            return ModelVersion(goal=goal, number=past[-2])
 
     # -- MLflow -------------------------------------------------------------------------------------------------
 
@@ -305,25 +319,3 @@ def _or_none(call: Any) -> Any:
 def _aliases(client: Any, goal: str) -> dict[str, str]:
     found = _or_none(lambda: client.get_registered_model(model_name(goal)))
     return {} if found is None else {a: str(n) for a, n in found.aliases.items()}
-
-
-def _history(client: Any, goal: str) -> list[str]:
-    return list(json.loads(client.get_registered_model(model_name(goal)).tags.get(_HISTORY, "[]")))
-
-
-def _set_history(client: Any, goal: str, numbers: list[str]) -> None:
-    # A tag holds 5,000 characters: the newest 200 champions fit with room to spare.
-    client.set_registered_model_tag(model_name(goal), _HISTORY, json.dumps(numbers[-200:]))
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value)[:500] for key, value in config.items()}
-
-
-def _metrics(card: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
-    for name, value in card.get("out_of_time", {}).items():
-        number = value.get("value") if isinstance(value, Mapping) else value
-        if isinstance(number, int | float) and not isinstance(number, bool) and number == number:
-            found[name] = float(number)
-    return found
