@@ -23,7 +23,16 @@ DAY = 24 * HOUR
 EARLIEST = -2_208_988_800 * SECOND
 LATEST = 7_258_118_400 * SECOND
 
-OUTCOME_KINDS = ("contacted", "qualified", "opportunity", "won", "lost", "disqualified", "reopened", "retracted")
+OUTCOME_KINDS = (
+    "contacted",
+    "qualified",
+    "opportunity",
+    "won",
+    "lost",
+    "disqualified",
+    "reopened",
+    "retracted",
+)
 GOALS = {"qualified": frozenset({"qualified", "opportunity", "won"}), "won": frozenset({"won"})}
 FINAL_KINDS = frozenset({"won", "lost", "disqualified"})
 
@@ -150,7 +159,9 @@ def check_profile(fields: Mapping[str, Any], *, extra: tuple[str, ...] = ()) -> 
             checked = check_number(value, name=name) if is_number else check_text(value, name=name)
         else:
             hint = did_you_mean(name, (*PROFILE_FIELDS, *extra))
-            raise ContractError(f"unknown field {name[:80]!r}{hint} Your own fields start with {CUSTOM_PREFIX!r}.")
+            raise ContractError(
+                f"unknown field {name[:80]!r}{hint} Your own fields start with {CUSTOM_PREFIX!r}."
+            )
         if checked is not None:
             known[name] = checked
     return known
