@@ -13,14 +13,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.columns import TrainingTables
+from data.definition import IMMATURE
 from data.domain import DAY
-from data.errors import ConfigError
-from data.labels import label_rows
+from data.errors import ConfigError, did_you_mean
+from data.labels import REASONS, is_work_recorded, label_rows
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
 from data.store import Store
 
 # Up to here reading lead by lead is quicker than reading the store from end to end.
 _FEW = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Every row (lead, cutoff) that had begun by now, whether its label is known or not; shape (m,) each.
+
+    Attributes
+    ----------
+    row : its number among the training rows, -1 where it is none (immature or unworked).
+    cutoff, known_at : instants; ``known_at`` of an immature row is the end of its horizon.
+    age : whole numbers, which of the ages the row was taken at, youngest first.
+    is_goal : bool, the goal is known to have been reached at ``known_at``.
+    """
+
+    row: np.ndarray
+    cutoff: np.ndarray
+    known_at: np.ndarray
+    age: np.ndarray
+    is_goal: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,9 @@ class TrainingRows:
     weight : float64 array, shape (n,): each lead's rows sum to 1.
     excluded : rows left out, by reason; see ``data.labels.label_rows``.
     as_exported : profile fields that some row knows only as they were on the day of an export.
+    known_at : int64 array, shape (n,): the instant from which the label is used.
+    followed : how long every row, immature ones too, has been watched.
+    is_work_recorded : whether the store says which leads were worked; only then are unworked leads left out.
     """
 
     snapshots: Snapshots
@@ -41,10 +64,19 @@ class TrainingRows:
     weight: np.ndarray
     excluded: Mapping[str, int]
     as_exported: frozenset[str]
+    known_at: np.ndarray
+    followed: Followed
+    is_work_recorded: bool
 
 
 def training_snapshots(
-    store: Store, *, goal: str, horizon_days: float, now: int, ages_days: Sequence[float]
+    store: Store,
+    *,
+    goal: str,
+    horizon_days: float,
+    now: int,
+    ages_days: Sequence[float],
+    immature: str = "wait",
 ) -> TrainingRows:
     """Labelled snapshots of every created lead at several ages.
 
@@ -52,11 +84,17 @@ def training_snapshots(
     received, because no earlier moment could have been scored. Leads that were never created (touchpoints of unknown visitors) are
     no rows.
 
+    ``immature`` says what becomes of rows whose horizon is open at ``now``. ``wait``: left out until it has passed, decided or not.
+    ``ipcw``: those that are decided are rows, to be weighed by ``followed``. Two naive choices to compare with: ``drop`` takes the
+    decided as if they were all, ``negative`` takes the undecided as negatives.
+
     Raises
     ------
     ConfigError
-        For an unknown goal, a horizon not above 0, or ages that are negative or missing.
+        For an unknown goal or ``immature``, a horizon not above 0, or ages that are negative or missing.
     """
+    if immature not in IMMATURE:
+        raise ConfigError(f"unknown immature {immature!r}{did_you_mean(immature, IMMATURE)}")
     ages = sorted({round(age * DAY) for age in ages_days})
     if not ages or ages[0] < 0:
         raise ConfigError(f"ages_days must be days from 0 upwards, at least one; it is {list(ages_days)}")
@@ -72,15 +110,37 @@ def training_snapshots(
         horizon_days=horizon_days,
         now=now,
     )
-    kept = labels.y >= 0
+    ends = cutoffs + round(horizon_days * DAY)
+    has_label, begun = labels.y >= 0, cutoffs <= now
+    is_immature = labels.reason == REASONS.index("immature")
+    kept, excluded = has_label, labels.counts()
+    if immature == "wait":
+        kept = has_label & (ends <= now)
+    elif immature == "negative":
+        kept = has_label | (is_immature & begun)
+    if n := int(has_label.sum() + is_immature.sum() - kept.sum()):
+        excluded["immature"] = n
+    else:
+        excluded.pop("immature", None)
+    watched = begun & np.isin(labels.reason, [REASONS.index(name) for name in ("", "immature", "unworked")])
+    followed = Followed(
+        row=np.where(kept, np.cumsum(kept) - 1, -1)[watched],
+        cutoff=cutoffs[watched],
+        known_at=labels.known_at[watched],
+        age=np.tile(np.arange(len(ages)), len(born))[watched],
+        is_goal=(labels.y == 1)[watched],
+    )
     lead, cutoffs = lead[kept], cutoffs[kept]
     n_rows = np.bincount(lead, minlength=len(born))
     return TrainingRows(
         snapshots=_snapshots(tables, lead, cutoffs),
-        y=labels.y[kept],
+        y=np.maximum(labels.y[kept], 0),
         weight=1.0 / n_rows[lead],
-        excluded=labels.counts(),
+        excluded=excluded,
         as_exported=_as_exported(tables, np.unique(lead)),
+        known_at=(ends if immature == "wait" else labels.known_at)[kept],
+        followed=followed,
+        is_work_recorded=is_work_recorded(tables.outcomes, now=now),
     )
 
 

@@ -1,8 +1,11 @@
 """Labels: whether a lead reached its goal within the horizon after a cutoff.
 
-Strictly after the cutoff, and no later than its horizon. A row whose horizon is still open gets no label, even when its lead was
-already won or lost: keeping only those that finished early would bias the rate. Nor does a lead that nobody worked: that sales did
-not look says nothing about quality.
+Strictly after the cutoff, and no later than its horizon. A label is known from the instant that decides it: the goal, an end (won, lost,
+disqualified) that was not undone, or the end of the horizon. Until then the row is immature and has none. Nor has a lead that nobody
+worked: that sales did not look says nothing about quality.
+
+Rows that were decided early are no fair sample on their own: a quick goal is known while slow ones are still open. Whoever learns from
+them must weigh them by how long each row has been watched (``training.learning.censoring``).
 """
 
 from __future__ import annotations
@@ -29,10 +32,12 @@ class Labels:
     ----------
     y : int8 array, shape (n,): 1 reached the goal, 0 did not, -1 has no label.
     reason : int8 array, shape (n,): position in ``REASONS`` of why there is none; 0 where there is one.
+    known_at : int64 array, shape (n,): the instant that decides the row, by what is known now; of an immature row the end of its horizon.
     """
 
     y: np.ndarray
     reason: np.ndarray
+    known_at: np.ndarray
 
     def counts(self) -> dict[str, int]:
         """Rows left out, by reason; reasons that did not occur are absent."""
@@ -44,6 +49,7 @@ class Labels:
 class _Story:
     goal_at: int
     worked_at: int
+    ended_at: int
     closed: tuple[tuple[int, int], ...]
 
 
@@ -65,11 +71,11 @@ def label_rows(
     goal : one of ``data.domain.GOALS``.
     horizon_days : above 0.
 
-    A row is left out for the first of these that holds: ``immature``, the horizon ends after ``now``; ``goal_before_cutoff``, the
-    goal was reached at or before the cutoff; ``closed_before_cutoff``, the lead was won, lost or disqualified at the cutoff (and not
-    reopened by then); ``unworked``, it did not reach the goal and no outcome by the end of the horizon says that sales acted on it.
-    The last holds only where work is recorded: the store knows some ``contacted``, ``lost`` or ``disqualified``. Retractions known
-    at ``now`` count as if the retracted had never been stated.
+    A row is left out for the first of these that holds: ``goal_before_cutoff``, the goal was reached at or before the cutoff;
+    ``closed_before_cutoff``, the lead was won, lost or disqualified at the cutoff (and not reopened by then); ``immature``, nothing
+    has decided it by ``now`` (or the cutoff itself is later); ``unworked``, it did not reach the goal and no outcome by the end of
+    the horizon says that sales acted on it. The last holds only where work is recorded (``is_work_recorded``). Retractions and
+    reopenings known at ``now`` count as if what they take back had never been stated.
 
     Raises
     ------
@@ -79,8 +85,8 @@ def label_rows(
     kinds = goal_kinds(goal)
     if not horizon_days > 0:
         raise ConfigError(f"horizon_days must be above 0, not {horizon_days!r}")
-    is_work_known = any(_records_work(own, now) for own in outcomes.values())
-    blank = _Story(_NEVER, _NEVER, ())
+    is_work_known = is_work_recorded(outcomes, now=now)
+    blank = _Story(_NEVER, _NEVER, _NEVER, ())
     place: dict[str, int] = {}
     lead = np.array([place.setdefault(lead_id, len(place)) for lead_id in lead_ids], dtype=np.int64)
     stories = [_story(outcomes[i], kinds, now) if i in outcomes else blank for i in place]
@@ -89,14 +95,26 @@ def label_rows(
     ends = cutoffs + round(horizon_days * DAY)
     goal_at = np.array([s.goal_at for s in stories], dtype=np.int64)[lead]
     worked_at = np.array([s.worked_at for s in stories], dtype=np.int64)[lead]
+    ended_at = np.array([s.ended_at for s in stories], dtype=np.int64)[lead]
     reached = (cutoffs < goal_at) & (goal_at <= ends)
     unworked = ~reached & (worked_at > ends) if is_work_known else np.zeros(len(cutoffs), dtype=bool)
+    decided_at = np.where(reached, goal_at, np.minimum(ended_at, ends))
+    is_open = (decided_at > now) | (cutoffs > now)
     reason = np.select(
-        [ends > now, goal_at <= cutoffs, _closed_at(stories, lead, cutoffs), unworked],
-        [1, 2, 3, 4],
+        [goal_at <= cutoffs, _closed_at(stories, lead, cutoffs), is_open, unworked],
+        [2, 3, 1, 4],
         default=0,
     ).astype(np.int8)
-    return Labels(y=np.where(reason == 0, reached, -1).astype(np.int8), reason=reason)
+    return Labels(
+        y=np.where(reason == 0, reached, -1).astype(np.int8),
+        reason=reason,
+        known_at=np.where(reason == 1, ends, decided_at),
+    )
+
+
+def is_work_recorded(outcomes: Mapping[str, Sequence[Outcome]], *, now: int) -> bool:
+    """Whether the store says which leads were worked: it knows some ``contacted``, ``lost`` or ``disqualified`` that stands."""
+    return any(_records_work(own, now) for own in outcomes.values())
 
 
 def _records_work(outcomes: Iterable[Outcome], now: int) -> bool:
@@ -110,10 +128,12 @@ def _records_work(outcomes: Iterable[Outcome], now: int) -> bool:
 def _story(outcomes: Sequence[Outcome], kinds: frozenset[str], now: int) -> _Story:
     stated = after_retractions(outcomes, known_at=now)
     standing = after_reopenings(stated)
+    closed = tuple(closed_spans(stated))
     return _Story(
         goal_at=min((o.occurred_at for o in standing if o.kind in kinds), default=_NEVER),
         worked_at=min((o.occurred_at for o in standing if is_work(o)), default=_NEVER),
-        closed=tuple(closed_spans(stated)),
+        ended_at=closed[-1][0] if closed and closed[-1][1] == LATEST else _NEVER,
+        closed=closed,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.domain import DAY, Outcome
+from data.domain import DAY, FINAL_KINDS, Outcome
 from data.errors import ConfigError
 from data.labels import REASONS, label_rows
 from data.outcomes import fold, goal_reached_at
@@ -45,10 +45,50 @@ def test_a_later_stage_reaches_the_earlier_goal():
     assert label(("contacted", 11), ("qualified", 20), goal="won") == 0
 
 
-def test_an_open_horizon_gives_no_label_even_when_the_lead_is_decided():
-    assert label(("won", 20), now=40 - MICROSECOND) == "immature"
-    assert label(("lost", 20), now=40 - MICROSECOND) == "immature"
-    assert label(("won", 20), now=40) == 1
+def test_an_open_horizon_gives_no_label_until_something_decides():
+    """Law 5."""
+    assert label(("contacted", 11), now=40 - MICROSECOND) == "immature"
+    assert label(("contacted", 11), now=40) == 0
+    assert label(now=40 - MICROSECOND) == "immature", "sales may still work it"
+    assert label(("won", 20), now=20 - MICROSECOND) == "immature"
+
+
+def test_a_goal_or_an_end_decides_early():
+    assert label(("won", 20), now=20) == 1
+    assert label(("qualified", 20), now=20) == 1
+    assert label(("lost", 20), now=20) == 0
+    assert label(("qualified", 20), ("lost", 25), now=30, goal="won") == 0
+
+
+def test_an_end_that_was_undone_decides_nothing():
+    assert label(("lost", 20), ("reopened", 25), now=30) == "immature"
+    assert label(("lost", 20), ("retracted", 25, "1"), now=30) == "immature"
+    assert label(("lost", 20), ("reopened", 25), ("disqualified", 28), now=30) == 0
+
+
+def test_a_row_whose_cutoff_is_still_to_come_is_immature():
+    assert label(("lost", 5), ("reopened", 6), cutoff=10, now=9) == "immature"
+
+
+def test_the_instant_that_decides():
+    def known_day(*statements, now=100):
+        own = [Outcome(str(n), "ada", k, at * DAY) for n, (k, at) in enumerate(statements)]
+        found = label_rows(
+            ["ada"],
+            np.array([10 * DAY]),
+            {**WORK, "ada": own},
+            goal="qualified",
+            horizon_days=30,
+            now=now * DAY,
+        )
+        return found.known_at[0] / DAY
+
+    assert known_day(("contacted", 12)) == 40
+    assert known_day(("contacted", 12), ("lost", 20), ("won", 35)) == 35, "the goal came after all"
+    assert known_day(("lost", 20)) == 20
+    assert known_day(("lost", 20), ("reopened", 22)) == 40
+    assert known_day(("lost", 20), ("reopened", 22), ("lost", 30)) == 30
+    assert known_day(("contacted", 12), now=20) == 40, "open: the end of the horizon at the latest"
 
 
 def test_a_closed_lead_is_no_row():
@@ -87,7 +127,7 @@ def test_where_no_work_is_recorded_silence_is_a_negative():
 
 
 def test_counts_say_why_rows_were_left_out():
-    cutoffs = np.array([0, 80, 90]) * DAY
+    cutoffs = np.array([0, 80, 190]) * DAY
     labels = label_rows(["ada"] * 3, cutoffs, WORK, goal="qualified", horizon_days=30, now=100 * DAY)
     assert labels.counts() == {"immature": 2, "unworked": 1}
     assert labels.y.tolist() == [-1, -1, -1]
@@ -122,10 +162,17 @@ def test_labels_follow_the_fold(own, cutoff_days, now_day, goal):
     goal_at = goal_reached_at(known, goal)
     for cutoff, y, reason in zip(cutoffs.tolist(), labels.y, labels.reason, strict=True):
         reason = REASONS[reason]
-        if cutoff + horizon > now:
-            assert reason == "immature"
-        elif goal_at is not None and goal_at <= cutoff:
+        state = fold(known)
+        if goal_at is not None and goal_at <= cutoff:
             assert reason == "goal_before_cutoff"
+        elif reason == "closed_before_cutoff":
+            assert any(o.kind in FINAL_KINDS and o.occurred_at <= cutoff for o in known)
+        elif cutoff + horizon > now:
+            is_decided = goal_at is not None and goal_at <= cutoff + horizon
+            is_decided |= state.final_at is not None
+            assert (reason == "") == (is_decided and cutoff <= now)
+            assert reason in ("", "immature")
+            assert reason or y == (goal_at is not None), "an immature lead is never a negative"
         elif reason == "":
             assert y == (goal_at is not None and goal_at <= cutoff + horizon)
             first = fold(known).first_at

@@ -60,7 +60,14 @@ def out_of_fold(
     for k, fold in enumerate(folds):
         if progress:
             progress("choosing a model", k, len(folds))
-        parts = fit_parts(dataset, fold.train, candidates=names, config=config, seed=seed)
+        parts = fit_parts(
+            dataset,
+            fold.train,
+            candidates=names,
+            config=config,
+            seed=seed,
+            weight=fold.weight(dataset.weight),
+        )
         X = parts.columns(dataset.matrix, fold.test)
         for name in names:
             found[name].append(parts.candidate(name).margin(X))

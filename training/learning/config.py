@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from data.definition import IMMATURE
 from data.domain import GOALS
 from data.errors import ConfigError, did_you_mean, unknown_key
 
@@ -22,6 +23,8 @@ class TrainConfig:
     ----------
     goal, horizon_days : what is predicted, and within how many days after the cutoff.
     ages_days : ages of a lead, in days after its creation, at which it gives a training row.
+    immature : what becomes of rows whose horizon is still open. ``wait``: they are left out. ``ipcw``: those decided early teach, weighed for those
+        that are not. ``drop`` and ``negative`` are the naive choices, to compare with; see ``data.asof``.
     candidates : which models compete, a subset of base_rate, scorecard, trees, blend.
     holdout_share : newest share of leads, held out once for the evaluation.
     n_folds : time-ordered folds inside the older part.
@@ -42,6 +45,7 @@ class TrainConfig:
     goal: str = "qualified"
     horizon_days: int = 90
     ages_days: tuple[float, ...] = (0.0, 3.0, 7.0, 14.0, 30.0)
+    immature: str = "wait"
     candidates: tuple[str, ...] = CANDIDATES
     holdout_share: float = 0.30
     n_folds: int = 5
@@ -71,6 +75,10 @@ class TrainConfig:
             raise ConfigError(f"[train] candidates is empty; name at least one of {', '.join(CANDIDATES)}")
         if self.goal not in GOALS:
             raise ConfigError(f"[train] unknown goal {self.goal!r}{did_you_mean(self.goal, GOALS)}")
+        if self.immature not in IMMATURE:
+            raise ConfigError(
+                f"[train] unknown immature {self.immature!r}{did_you_mean(self.immature, IMMATURE)}"
+            )
         if not self.ages_days or min(self.ages_days) < 0 or len(set(self.ages_days)) < len(self.ages_days):
             raise ConfigError(
                 f"[train] ages_days must be different days from 0 up, got {list(self.ages_days)}"

@@ -12,16 +12,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from data.domain import GOALS
+from data.asof import Followed
+from data.definition import label_definition
+from data.domain import DAY, GOALS
 from data.errors import ConfigError, NotEnoughDataError, did_you_mean
 from data.snapshots import Snapshots
 from data.store import Store
 from features.catalog import default_features, with_custom_fields
 from features.matrix import Matrix, build_matrix
 from features.spec import FeatureSet
+from training.learning.censoring import CensoringWeights, stands_for
 from training.learning.folds import Rows
 
 DEFAULT_AGES_DAYS = (0.0, 3.0, 7.0, 14.0, 30.0)
@@ -43,6 +47,9 @@ class Dataset:
     goal, horizon_days, now : what is predicted; horizon and now are None for a flat table.
     excluded : how many rows were left out, by reason.
     notes : what a reader of the card should know of the data.
+    definition : what a label means; see ``data.definition``.
+    known_at : int64 instants, shape (n,), from which each label is used; None for a flat table.
+    followed : how long every row, immature ones too, was watched; None where rows stand for themselves alone.
     """
 
     matrix: Matrix
@@ -59,6 +66,9 @@ class Dataset:
     now: int | None = None
     excluded: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    known_at: np.ndarray | None = None
+    followed: Followed | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -79,6 +89,25 @@ class Dataset:
         return _numbered(self.lead_ids)
 
     @cached_property
+    def is_mature(self) -> np.ndarray:
+        """Rows whose whole horizon has passed, shape (n,): a fair sample by ``weight`` alone. Figures are measured on these only."""
+        if self.horizon_days is None or self.now is None:
+            return np.ones(len(self), dtype=bool)
+        return self.cutoffs + round(self.horizon_days * DAY) <= self.now
+
+    @cached_property
+    def censoring(self) -> CensoringWeights | None:
+        """How many rows each stands for by what is known now; None where rows stand for themselves alone."""
+        if self.followed is None or self.now is None or self.horizon_days is None:
+            return None
+        return stands_for(self.followed, at=self.now, horizon_days=self.horizon_days, n_rows=len(self))
+
+    @cached_property
+    def fit_weight(self) -> np.ndarray:
+        """Weights to learn from all rows with, early decided ones too, shape (n,)."""
+        return self.weight if self.censoring is None else self.weight * self.censoring.weight
+
+    @cached_property
     def rows(self) -> Rows:
         """What folds need to know."""
         return Rows(
@@ -87,6 +116,8 @@ class Dataset:
             group=None if self.groups is None else _numbered(self.groups),
             cutoff=self.cutoffs if self.is_timed else None,
             horizon_days=self.horizon_days,
+            known_at=self.known_at,
+            followed=self.followed,
         )
 
     @cached_property
@@ -98,13 +129,18 @@ class Dataset:
             "levels": {k: list(v) for k, v in self.matrix.levels.items()},
             "goal": self.goal,
             "horizon_days": self.horizon_days,
+            "definition": dict(self.definition),
             "leads": self.lead_ids.tolist(),
             "groups": None if self.groups is None else [str(g) for g in self.groups.tolist()],
         }
         digest.update(json.dumps(head, sort_keys=True).encode())
         # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
         X = np.where(np.isnan(self.X), np.nan, self.X + 0.0)
-        for array in (X, self.y.astype(np.float64), self.weight, self.cutoffs, self.order):
+        watched = self.followed
+        times = () if watched is None else (watched.row, watched.cutoff, watched.known_at, watched.age)
+        known = () if self.known_at is None else (self.known_at, self.is_mature)
+        arrays = (X, self.y.astype(np.float64), self.weight, self.cutoffs, self.order, *known, *times)
+        for array in arrays:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -117,13 +153,15 @@ def build_dataset(
     now: int,
     ages_days: Sequence[float] = DEFAULT_AGES_DAYS,
     features: FeatureSet | None = None,
+    immature: str = "wait",
 ) -> Dataset:
-    """The mature rows of a store at the instant ``now``.
+    """The rows of a store whose label is known at the instant ``now``.
 
     Parameters
     ----------
     goal, horizon_days : what is predicted.
     ages_days : each lead gives one row at each of these ages, unless the goal or the end came first.
+    immature : what becomes of rows whose horizon is still open; as in ``TrainConfig``.
     features : definitions to compute; by default the catalog's, and one for every custom field.
 
     Raises
@@ -137,11 +175,11 @@ def build_dataset(
     if goal not in GOALS:
         raise ConfigError(f"unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
     made = training_snapshots(
-        store, goal=goal, horizon_days=horizon_days, now=now, ages_days=tuple(ages_days)
+        store, goal=goal, horizon_days=horizon_days, now=now, ages_days=tuple(ages_days), immature=immature
     )
     snapshots = made.snapshots
     excluded = {str(k): int(v) for k, v in sorted(made.excluded.items())}
-    if not len(snapshots):
+    if not (snapshots.cutoffs + round(horizon_days * DAY) <= now).any():
         why = ", ".join(f"{n} {reason}" for reason, n in excluded.items()) or "the store holds no leads"
         raise NotEnoughDataError(
             f"no lead has had {horizon_days} days to reach {goal!r} ({why}); import older leads or shorten horizon_days"
@@ -162,6 +200,14 @@ def build_dataset(
         now=now,
         excluded=excluded,
         notes=_notes(made.as_exported & features.fields),
+        definition=label_definition(
+            goal=goal,
+            horizon_days=horizon_days,
+            immature=immature,
+            is_work_recorded=made.is_work_recorded,
+        ),
+        known_at=made.known_at,
+        followed=made.followed if immature == "ipcw" else None,
     )
 
 

@@ -58,10 +58,19 @@ class Parts:
 
 
 def fit_parts(
-    dataset: Dataset, rows: np.ndarray, *, candidates: Sequence[str], config: TrainConfig, seed: int
+    dataset: Dataset,
+    rows: np.ndarray,
+    *,
+    candidates: Sequence[str],
+    config: TrainConfig,
+    seed: int,
+    weight: np.ndarray | None = None,
 ) -> Parts:
-    """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate."""
-    y, weight = dataset.y[rows], dataset.weight[rows]
+    """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate.
+
+    ``weight``, one for each of the rows, replaces those of the dataset.
+    """
+    y, weight = dataset.y[rows], dataset.weight[rows] if weight is None else weight
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)
     scorecard, trees = None, None

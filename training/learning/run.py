@@ -68,13 +68,15 @@ def train(
     _check_enough(dataset)
     y, weight = dataset.y, dataset.weight
     everything = np.arange(len(dataset))
-    held_out = split_newest(dataset.rows, share=config.holdout_share)
-    older = np.setdiff1d(everything, held_out.test)
+    # Figures come from rows whose whole horizon has passed; early decided rows of younger leads only teach.
+    mature = np.flatnonzero(dataset.is_mature)
+    held_out = split_newest(dataset.rows, share=config.holdout_share, among=mature)
+    older = np.setdiff1d(mature, held_out.test)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     oof = out_of_fold(dataset, folds, config=config, seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=config)
     margin = oof.margins[choice.candidate]
-    scale = Scale(base_log_odds(y, weight) if reference_log_odds is None else reference_log_odds)
+    scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
 
     def assemble(parts: Parts, calibration: Affine, rows: np.ndarray) -> Scorer:
         grades = choose_grades(
@@ -95,7 +97,10 @@ def train(
         return golden_of(scorer, parts.columns(dataset.matrix, rows), seed=seed)
 
     _tell(progress, "judging on the newest leads", 0)
-    parts = fit_parts(dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed)
+    older_weight = held_out.weight(weight)
+    parts = fit_parts(
+        dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed, weight=older_weight
+    )
     newest = parts.candidate(choice.candidate).margin(parts.columns(dataset.matrix, held_out.test))
     calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold)
     evaluation = Evaluation(
@@ -108,7 +113,14 @@ def train(
     _tell(progress, "judging on the newest leads", 1)
 
     _tell(progress, "fitting on all leads", 0)
-    parts = fit_parts(dataset, everything, candidates=[choice.candidate], config=config, seed=seed)
+    parts = fit_parts(
+        dataset,
+        everything,
+        candidates=[choice.candidate],
+        config=config,
+        seed=seed,
+        weight=dataset.fit_weight,
+    )
     # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
     seen = np.concatenate([oof.rows, held_out.test])
     fold = np.concatenate([oof.fold, np.full(len(held_out.test), len(folds))])
@@ -119,15 +131,15 @@ def train(
     leaks = single_feature_leaks(dataset, older)
     card = make_card(
         dataset, config=config, seed=seed, choice=choice, folds=folds, held_out=held_out, scorer=scorer,
-        evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], weight[held_out.train]),
+        evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], older_weight),
         leaks=leaks,
     )  # fmt: skip
     return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=leaks)
 
 
 def _check_enough(dataset: Dataset) -> None:
-    hits = len(np.unique(dataset.lead_numbers[dataset.y > 0.5]))
-    misses = len(np.unique(dataset.lead_numbers[dataset.y <= 0.5]))
+    hits = len(np.unique(dataset.lead_numbers[dataset.is_mature & (dataset.y > 0.5)]))
+    misses = len(np.unique(dataset.lead_numbers[dataset.is_mature & (dataset.y <= 0.5)]))
     if min(hits, misses) < FEWEST_LEADS:
         raise NotEnoughDataError(
             f"{hits} leads reached the goal {dataset.goal!r} and {misses} did not; learning needs {FEWEST_LEADS} of each. "
