@@ -20,13 +20,14 @@ from data.errors import DamagedScorerError, LeadloopError
 from features.matrix import Matrix
 from features.spec import FeatureSet
 from training.scorer.additive import Additive, Affine
+from training.scorer.intervals import Intervals
 from training.scorer.policy import Grades
 from training.scorer.scale import Scale
 from training.scorer.scorecard import Scorecard
 from training.scorer.scorer import Golden, Scorer
 from training.scorer.trees import Trees
 
-FORMAT = 1
+FORMAT = 2
 SCORER_FILE, TREES_FILE, SUMS_FILE = "scorer.json", "trees.txt", "SHA256SUMS"
 _SUMMED = (SCORER_FILE, TREES_FILE)
 _LARGEST_BYTES = 512 * 1024 * 1024
@@ -159,6 +160,8 @@ def _to_record(scorer: Scorer) -> dict[str, Any]:
             "margins": [m.hex() for m in scorer.golden.margin.tolist()],
         },
         "about": dict(scorer.about),
+        "intervals": None if scorer.intervals is None else scorer.intervals.to_record(),
+        "probability_withheld": scorer.probability_withheld,
     }
 
 
@@ -200,7 +203,15 @@ def _from_record(record: dict[str, Any], trees_text: str, version: str | None) -
         ),
         about=record["about"],
         version=version,
+        intervals=None if record["intervals"] is None else Intervals.from_record(record["intervals"]),
+        probability_withheld=_bool(record["probability_withheld"]),
     )
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise DamagedScorerError(f"expected true or false, found {str(value)[:40]!r}")
+    return value
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

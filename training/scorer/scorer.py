@@ -19,6 +19,7 @@ from features.matrix import Matrix, build_matrix
 from features.spec import FeatureSet
 from training.scorer.additive import Additive, Affine, explained
 from training.scorer.flat import snapshots_of_frame
+from training.scorer.intervals import Intervals
 from training.scorer.policy import Grades
 from training.scorer.reasons import LeadReasons, reasons_of, value_of
 from training.scorer.scale import POINTS_PER_LOG_ODDS, Scale, probability_of, score_of_points
@@ -29,7 +30,8 @@ from training.scorer.scorecard import row_sums
 class Scored:
     """Columns of shape (n,): calibrated log-odds, chance, unclipped score, whole score, letter, and the interval of the chance.
 
-    ``low`` and ``high`` are NaN while the model gives no interval.
+    ``low`` and ``high`` are NaN for a model without intervals, and all three of the chance where the model's calibration failed its check.
+    The margin is always there: it makes the score.
     """
 
     margin: np.ndarray
@@ -66,6 +68,8 @@ class Scorer:
     goal, horizon_days : what is predicted, and within how many days after the cutoff (None for a flat table, whose target is given).
     features, levels : definitions of the columns, and the known levels of each category column.
     version : name of the model version for people and answers; None for a scorer that was never registered.
+    intervals : gives ``low`` and ``high``; None: no interval.
+    probability_withheld : the calibration failed its check on newer leads, so score and grade are given and the chance is not.
     """
 
     goal: str
@@ -79,6 +83,8 @@ class Scorer:
     golden: Golden
     about: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
+    intervals: Intervals | None = None
+    probability_withheld: bool = False
 
     def matrix(self, snapshots: Snapshots) -> Matrix:
         """The columns this scorer was trained on, shape (n, p)."""
@@ -98,10 +104,8 @@ class Scorer:
         margin = self.margin(matrix)
         points = self.scale.points(margin)
         score = score_of_points(points)
-        nothing = np.full(len(margin), np.nan)
-        return Scored(
-            margin, probability_of(margin), points, score, self.grades.of(score), nothing, nothing.copy()
-        )
+        probability, low, high = self._chances(margin)
+        return Scored(margin, probability, points, score, self.grades.of(score), low, high)
 
     def explain_matrix(self, matrix: Matrix) -> Explained:
         """Points of the rows of a matrix, per feature."""
@@ -147,7 +151,7 @@ class Scorer:
         """Chances of a flat frame, shape (n, 2), scikit-learn's convention: column 1 is the goal.
 
         Columns the scorer does not know are ignored. Raises ContractError naming every column that is missing, and for a scorer that needs
-        touchpoints.
+        touchpoints. They are given also where answers withhold them: whoever asks for nothing else has read the card.
         """
         p = probability_of(self.margin(self.matrix(snapshots_of_frame(frame, self.features))))
         return np.column_stack([1.0 - p, p])
@@ -160,6 +164,15 @@ class Scorer:
     def with_version(self, version: str) -> Scorer:
         """The same scorer under the name of a registered version."""
         return replace(self, version=version)
+
+    def _chances(self, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Probability, low and high as they may be told, shape (n,) each."""
+        if self.probability_withheld:
+            return np.full(len(margin), np.nan), np.full(len(margin), np.nan), np.full(len(margin), np.nan)
+        if self.intervals is None:
+            return probability_of(margin), np.full(len(margin), np.nan), np.full(len(margin), np.nan)
+        low, high = self.intervals.of(margin)
+        return probability_of(margin), low, high
 
     def _columns(self, matrix: Matrix) -> np.ndarray:
         if tuple(matrix.names) != self.features.names:
