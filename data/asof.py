@@ -16,6 +16,7 @@ from data.columns import TrainingTables
 from data.definition import IMMATURE
 from data.domain import DAY
 from data.errors import ConfigError, did_you_mean
+from data.fills import Fills, fills_of
 from data.labels import REASONS, is_work_recorded, label_rows
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
 from data.store import Store
@@ -57,6 +58,7 @@ class TrainingRows:
     known_at : int64 array, shape (n,): the instant from which the label is used.
     followed : how long every row, immature ones too, has been watched.
     is_work_recorded : whether the store says which leads were worked; only then are unworked leads left out.
+    fills : when closed leads got their fields.
     """
 
     snapshots: Snapshots
@@ -67,6 +69,7 @@ class TrainingRows:
     known_at: np.ndarray
     followed: Followed
     is_work_recorded: bool
+    fills: Fills
 
 
 def training_snapshots(
@@ -141,6 +144,7 @@ def training_snapshots(
         known_at=(ends if immature == "wait" else labels.known_at)[kept],
         followed=followed,
         is_work_recorded=is_work_recorded(tables.outcomes, now=now),
+        fills=fills_of(tables, goal=goal, now=now),
     )
 
 

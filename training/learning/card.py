@@ -6,7 +6,6 @@ Nothing in it depends on the clock or the machine: the same data, config and see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation, grade_rows, importance_rows, measures
 from training.learning.folds import Fold
-from training.learning.leakage import Leak
+from training.learning.leakage import Finding
 from training.learning.metrics import calibration_table
 from training.scorer.scale import probability_of
 from training.scorer.scorer import Scorer
@@ -38,7 +37,7 @@ def make_card(
     evaluation: Evaluation,
     newest_margin: np.ndarray,
     base: float,
-    leaks: Sequence[Leak],
+    leaks: Sequence[Finding],
 ) -> dict[str, Any]:
     """The card of a training run; ``newest_margin`` are the raw margins of the held-out leads, ``base`` the older leads' log-odds."""
     y, weight, rows = evaluation.y, evaluation.weight, evaluation.rows
@@ -61,7 +60,7 @@ def make_card(
         "calibration": calibration_table(y, evaluation.probability, weight=weight, lead=cluster),
         "grades": grade_rows(graded, y, weight, scorer.grades.thresholds, weeks=_weeks(dataset, rows)),
         "importances": importance_rows(explained, dataset.features, dataset.weight[explained_rows]),
-        "leaks": [asdict(leak) for leak in leaks],
+        "leaks": [finding.to_dict() for finding in leaks],
         "data": _data(dataset, held_out),
         "folds": [
             {

@@ -23,7 +23,7 @@ class TrainConfig:
     ----------
     goal, horizon_days : what is predicted, and within how many days after the cutoff.
     ages_days : ages of a lead, in days after its creation, at which it gives a training row.
-    immature : what becomes of rows whose horizon is still open. ``wait``: they are left out. ``ipcw``: those decided early teach, weighed for those
+    immature : what becomes of rows whose horizon is still open. ``wait``: left out. ``ipcw``: those decided early teach, weighed for those
         that are not. ``drop`` and ``negative`` are the naive choices, to compare with; see ``data.asof``.
     candidates : which models compete, a subset of base_rate, scorecard, trees, blend.
     holdout_share : newest share of leads, held out once for the evaluation.
@@ -38,6 +38,7 @@ class TrainConfig:
     min_level_rows, max_levels : rarer levels of a category are pooled as "other".
     grade_shares : wanted share of leads in A, B and C.
     n_bootstrap : resamples of leads behind each interval.
+    allow_fields : fields that stay although a leak probe would block them, by name.
     threads : for training trees; 0 takes one for small data, where threads of a busy machine wait for each other, and all cores for large.
         Never changes the result.
     """
@@ -65,6 +66,7 @@ class TrainConfig:
     max_levels: int = 50
     grade_shares: tuple[float, float, float] = (0.10, 0.15, 0.25)
     n_bootstrap: int = 200
+    allow_fields: tuple[str, ...] = ()
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -163,7 +165,7 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 def _tuple_like(name: str, value: Any, default: tuple[Any, ...]) -> tuple[Any, ...]:
     items = list(value) if isinstance(value, list | tuple) else None
-    is_text = isinstance(default[0], str)
+    is_text = not default or isinstance(default[0], str)
     if items is None or any(
         isinstance(v, bool) or not isinstance(v, str if is_text else (int, float)) for v in items
     ):

@@ -20,6 +20,7 @@ from data.asof import Followed
 from data.definition import label_definition
 from data.domain import DAY, GOALS
 from data.errors import ConfigError, NotEnoughDataError, did_you_mean
+from data.fills import Fills
 from data.snapshots import Snapshots
 from data.store import Store
 from features.catalog import default_features, with_custom_fields
@@ -50,6 +51,7 @@ class Dataset:
     definition : what a label means; see ``data.definition``.
     known_at : int64 instants, shape (n,), from which each label is used; None for a flat table.
     followed : how long every row, immature ones too, was watched; None where rows stand for themselves alone.
+    fills : when closed leads got their fields, for the leak probes; None for a flat table.
     """
 
     matrix: Matrix
@@ -69,6 +71,7 @@ class Dataset:
     definition: Mapping[str, Any] = field(default_factory=dict)
     known_at: np.ndarray | None = None
     followed: Followed | None = None
+    fills: Fills | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -132,6 +135,7 @@ class Dataset:
             "definition": dict(self.definition),
             "leads": self.lead_ids.tolist(),
             "groups": None if self.groups is None else [str(g) for g in self.groups.tolist()],
+            "fills": None if self.fills is None else self.fills.hash,
         }
         digest.update(json.dumps(head, sort_keys=True).encode())
         # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
@@ -208,6 +212,7 @@ def build_dataset(
         ),
         known_at=made.known_at,
         followed=made.followed if immature == "ipcw" else None,
+        fills=made.fills,
     )
 
 

@@ -24,7 +24,8 @@ from training.learning.evaluation import Evaluation
 from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
-from training.learning.leakage import Leak, single_feature_leaks
+from training.learning.leakage import Finding, find_leaks, without_blocked
+from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Affine
 from training.scorer.policy import choose_grades
 from training.scorer.scale import Scale, probability_of
@@ -35,12 +36,12 @@ FEWEST_LEADS = 20
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A trained scorer, its card (plain values for JSON), its evaluation on held-out leads, and warnings of leaks."""
+    """A trained scorer, its card (plain values for JSON), its evaluation on held-out leads, and what the leak probes found."""
 
     scorer: Scorer
     card: dict[str, Any]
     evaluation: Evaluation
-    leaks: tuple[Leak, ...]
+    leaks: tuple[Finding, ...]
 
 
 def train(
@@ -62,7 +63,7 @@ def train(
     Raises
     ------
     NotEnoughDataError
-        With fewer than 20 leads that reached the goal, or fewer than 20 that did not.
+        With fewer than 20 leads that reached the goal, or fewer than 20 that did not, or when every field is blocked as a leak.
     """
     config = config or TrainConfig()
     _check_enough(dataset)
@@ -72,6 +73,8 @@ def train(
     mature = np.flatnonzero(dataset.is_mature)
     held_out = split_newest(dataset.rows, share=config.holdout_share, among=mature)
     older = np.setdiff1d(mature, held_out.test)
+    leaks = find_leaks(dataset, older, allow=config.allow_fields)
+    dataset = without_blocked(dataset, leaks)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     oof = out_of_fold(dataset, folds, config=config, seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=config)
@@ -128,11 +131,14 @@ def train(
     scorer = assemble(parts, calibration, everything)
     _tell(progress, "fitting on all leads", 1)
 
-    leaks = single_feature_leaks(dataset, older)
     card = make_card(
         dataset, config=config, seed=seed, choice=choice, folds=folds, held_out=held_out, scorer=scorer,
         evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], older_weight),
         leaks=leaks,
+    )  # fmt: skip
+    scorer, evaluation, card = vouched(
+        dataset, scorer, evaluation, card, train=held_out.train, config=config, seed=seed,
+        unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds)),
     )  # fmt: skip
     return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=leaks)
 
