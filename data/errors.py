@@ -34,6 +34,10 @@ class RegistryError(LeadloopError):
     """A model version or alias is missing, or the registry is away."""
 
 
+class UnacceptedLeaksError(LeadloopError):
+    """A model that looks too good, and nobody has accepted what the leak probes found."""
+
+
 class DamagedScorerError(LeadloopError):
     """Scorer files that are incomplete, altered, or answer differently from when they were made."""
 

@@ -156,12 +156,15 @@ def judge(
 
 
 @app.command()
-def promote(version: str, as_json: Json = False) -> None:
+def promote(
+    version: str,
+    accept_leaks: Annotated[bool, typer.Option(help="Promote although the model looks too good.")] = False,
+    as_json: Json = False,
+) -> None:
     """Make a version the champion; running services pick it up within seconds."""
     from leadloop import notebook
 
-    made = notebook.promote(version)
-    _champion(made, as_json=as_json)
+    _champion(notebook.promote(version, accept_leaks=accept_leaks), as_json=as_json)
 
 
 @app.command()

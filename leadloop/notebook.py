@@ -125,10 +125,10 @@ def judge(version: ModelVersion | str, *, store: Store | None = None, now: Momen
     return _judge(registry, known, dataset)
 
 
-def promote(version: ModelVersion | str) -> ModelVersion:
-    """Make a version the champion; services pick it up within seconds."""
+def promote(version: ModelVersion | str, *, accept_leaks: bool = False) -> ModelVersion:
+    """Make a version the champion; services pick it up within seconds. One that looks too good needs ``accept_leaks``."""
     known = _version(version)
-    return open_registry().promote(known.goal, known.number)
+    return open_registry().promote(known.goal, known.number, accept_leaks=accept_leaks)
 
 
 def rollback(goal: str | None = None) -> ModelVersion:

@@ -16,7 +16,14 @@ def show_card(card: dict[str, Any]) -> None:
     )
     rows = [[title, value, low, high] for title, value, low, high in measured(card)]
     console.table(["out of time", "value", "low", "high"], rows)
+    show_leaks(card["leaks"])
     console.out.print(card["verdict"])
+
+
+def show_leaks(findings: list[dict[str, Any]]) -> None:
+    """What the leak probes found, blocked fields first; nothing when they found nothing."""
+    if findings:
+        console.table(["field", "leak?", "why"], [[f["field"], f["action"], f["says"]] for f in findings])
 
 
 def show_verdict(verdict: Any) -> None:

@@ -15,6 +15,7 @@ from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset
 from training.learning.run import TrainingResult, train
 from training.loop.comparison import Judged, Verdict, compare, first_verdict
+from training.scorer.acceptance import reason_to_ask
 from training.scorer.provenance import family_of
 from training.scorer.registry import ModelVersion, Registry
 
@@ -38,7 +39,7 @@ def retrain(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Turn:
-    """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so."""
+    """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so, and nothing looks too good."""
     config = config or TrainConfig()
     dataset = build_dataset(
         store, goal=config.goal, horizon_days=config.horizon_days, now=now, ages_days=config.ages_days
@@ -46,6 +47,9 @@ def retrain(
     result = train(dataset, config, seed=seed, progress=progress)
     version = registry.register(result, now=now, figures=figures(result.card))
     verdict = judge(registry, version, dataset)
+    ask = reason_to_ask(result.card)
+    if verdict.promote and ask is not None:
+        verdict = Verdict(False, f"{ask}. Promote it by hand once the findings are accepted", verdict.table)
     if verdict.promote:
         registry.promote(version.goal, version.number)
     return Turn(result=result, version=version, verdict=verdict, promoted=verdict.promote)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.domain import format_instant
 from data.errors import RegistryError
+from training.scorer.acceptance import check_accepted, mark
 from training.scorer.artifact import load_scorer_folder
 from training.scorer.provenance import RUN_FILE, family_of, provenance, run_metrics, run_params
 from training.scorer.registry_tags import anchors, drop_anchor, history, set_history
@@ -192,17 +193,22 @@ class Registry:
                 "goal": goal,
                 "horizon_days": result.scorer.horizon_days,
                 "family": family_of(result.card),
+                **mark(result.card),
             }
             for key, value in tags.items():
                 client.set_model_version_tag(name, number, key, str(value))
             client.set_registered_model_alias(name, "challenger", number)
         return ModelVersion(goal=goal, number=number)
 
-    def promote(self, goal: str, which: str) -> ModelVersion:
-        """Make a version the champion; the first of a family becomes its anchor. Promoting the champion again changes nothing."""
+    def promote(self, goal: str, which: str, *, accept_leaks: bool = False) -> ModelVersion:
+        """Make a version the champion; the first of a family becomes its anchor. Promoting the champion again changes nothing.
+
+        Raises UnacceptedLeaksError for one that looks too good (see ``acceptance``), unless ``accept_leaks``.
+        """
         number = self._number(goal, which)
         with self._errors():
             client = self._client()
+            check_accepted(client, model_name(goal), number, accept_leaks=accept_leaks)
             past = history(client, model_name(goal))
             if not past or past[-1] != number:
                 set_history(client, model_name(goal), [*past, number])
