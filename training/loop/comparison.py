@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from data.snapshots import Snapshots
-from training.loop.gates import CalibrationCheck, SegmentLoss, check_calibration, segments_of, worst_segment
+from training.learning.calibration_check import calibration_check
+from training.loop.gates import SegmentLoss, keeps_its_word, segments_of, worst_segment
 from training.loop.paired import Difference, differences, in_top, row_losses
 from training.scorer.scale import log_odds
 from training.scorer.scorer import Scorer
@@ -165,7 +166,9 @@ def decide(contest: Contest, *, seed: int = 0, capacity_share: float = 0.2) -> V
     before, after = (float((c.weight * loss).sum() / c.weight.sum()) for loss in (old, new))
     caught_old = float((goals * top_old).sum() / goals.sum())
     segment = worst_segment(c.champion, c.challenger, c.y, c.weight, c.lead, c.segments)
-    mine, theirs = (check_calibration(m, c.y, c.weight, c.lead) for m in (c.challenger, c.champion))
+    mine, theirs = (
+        calibration_check(m, c.y, c.weight, c.lead, seed=seed) for m in (c.challenger, c.champion)
+    )
 
     top = f"top {capacity_share:.0%}"
     interval = f"improvement {gain.value:.4f} [{gain.low:.4f}, {gain.high:.4f}]"
@@ -197,7 +200,10 @@ def decide(contest: Contest, *, seed: int = 0, capacity_share: float = 0.2) -> V
         rows.append(_segment_row(segment))
         rule(not segment.is_worse, f"leads with {segment.name} become worse: log loss "
              f"{segment.champion:.4f} to {segment.challenger:.4f}")  # fmt: skip
-    rows += _calibration_rows(mine, theirs, rule)
+    keeps = rule(
+        keeps_its_word(mine, theirs), f"its calibration fails: {mine['why']}; recalibrate it and judge again"
+    )
+    rows += _calibration_rows(mine["overall"], theirs["overall"], keeps)
     if over_anchor:
         ahead = over_anchor[0]
         anchor = after + ahead.value
@@ -250,26 +256,16 @@ def _segment_row(worst: SegmentLoss) -> dict[str, Any]:
     return _loss_row(f"log loss of the worst segment, {worst.name}", worst.champion, gain, not worst.is_worse)
 
 
-def _calibration_rows(mine: CalibrationCheck, theirs: CalibrationCheck, rule: Any) -> list[dict[str, Any]]:
-    rows = []
-    for name, says, own, other, low, high in (
-        ("level", "observed over predicted goals", mine.level, theirs.level, mine.level_low, mine.level_high),
-        ("slope", "slope of the log-odds", mine.slope, theirs.slope, mine.slope_low, mine.slope_high),
-    ):
-        holds = rule(
-            name not in mine.fails or _off(own) < _off(other),
-            f"its calibration fails: {says} {own:.2f} [{low:.2f}, {high:.2f}] where 1 is right; recalibrate it and judge again",
-        )
-        rows.append(
-            {"measure": f"{says} (1 is right)", "champion": other, "challenger": own, "difference": own - 1,
-             "low": low - 1, "high": high - 1, "holds": holds}
-        )  # fmt: skip
-    return rows
-
-
-def _off(ratio: float) -> float:
-    """How far a ratio is from 1, the same for a double and a half."""
-    return abs(float(np.log(ratio))) if ratio > 0 else float("inf")
+def _calibration_rows(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], holds: bool
+) -> list[dict[str, Any]]:
+    shown = {"observed_over_predicted": "observed over predicted goals", "slope": "slope of the log-odds"}
+    return [
+        {"measure": f"{says} (1 is right)", "champion": theirs[name]["value"], "challenger": mine[name]["value"],
+         "difference": mine[name]["value"] - 1, "low": mine[name]["low"] - 1, "high": mine[name]["high"] - 1, "holds": holds}
+        for name, says in shown.items()
+        if mine and theirs
+    ]  # fmt: skip
 
 
 def _leads_with_goal(judged: Judged) -> int:

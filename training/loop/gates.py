@@ -6,8 +6,10 @@ say. Both gates ask for two things at once before they close: a deviation beyond
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +17,12 @@ from data.errors import ConfigError, did_you_mean
 from data.snapshots import Snapshots
 from features.matrix import Matrix
 from training.loop.paired import mean_and_error, normal_quantile, row_losses
-from training.scorer.scale import probability_of
 from training.scorer.scorer import Scorer
 
 SEGMENT_LEADS, SEGMENT_GOALS = 100, 10
 SEGMENT_MARGIN = 0.02
-CALIBRATION_BAND = 1.25
 _FEATURES = 3
 _MOST_EXPLAINED = 2_000
-_STEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,6 @@ class SegmentLoss:
     low: float
     high: float
     is_worse: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationCheck:
-    """Observed over predicted goals and the slope of the log-odds, 1.0 each when they mean what they say, with 95 % ends.
-
-    ``fails`` names what is off beyond chance (99 %) and outside 0.8 to 1.25; empty when nothing is.
-    """
-
-    level: float
-    level_low: float
-    level_high: float
-    slope: float
-    slope_low: float
-    slope_high: float
-    fails: tuple[str, ...]
 
 
 def segments_of(
@@ -121,48 +104,17 @@ def worst_segment(
     return min(found, key=lambda row: (not row[1].is_worse, row[0], row[1].name))[1]
 
 
-def check_calibration(
-    margin: np.ndarray, y: np.ndarray, weight: np.ndarray, lead: np.ndarray
-) -> CalibrationCheck:
-    """Whether log-odds mean what they say on these leads; both classes must occur."""
-    p = probability_of(margin)
-    predicted = float((weight * p).sum() / weight.sum())
-    gap, error = mean_and_error(y - p, weight, lead)
-    level, level_error = 1 + gap / predicted, error / predicted
-    slope, slope_error = _slope(margin, y, weight, lead)
-    fails = []
-    for what, value, by in (("level", level, level_error), ("slope", slope, slope_error)):
-        is_off = not 1 / CALIBRATION_BAND <= value <= CALIBRATION_BAND
-        if is_off and abs(value - 1) > 2.576 * by:
-            fails.append(what)
-    return CalibrationCheck(
-        level, level - 1.96 * level_error, level + 1.96 * level_error,
-        slope, slope - 1.96 * slope_error, slope + 1.96 * slope_error, tuple(fails),
-    )  # fmt: skip
+def keeps_its_word(challenger: Mapping[str, Any], champion: Mapping[str, Any]) -> bool:
+    """Whether the challenger's calibration check passed, or failed by less than the champion's did.
+
+    Refusing the better of two that fail would keep the worse one in service; its probability is withheld either way.
+    """
+    return bool(challenger["passed"]) or (not champion["passed"] and _off(challenger) < _off(champion))
 
 
-def _slope(margin: np.ndarray, y: np.ndarray, weight: np.ndarray, lead: np.ndarray) -> tuple[float, float]:
-    """Slope of a logistic regression of y on the log-odds, and its standard error over leads. (1, 0) where all log-odds are equal."""
-    if float(np.ptp(margin)) == 0.0:
-        return 1.0, 0.0
-    middle = float((weight * margin).sum() / weight.sum())
-    D = np.column_stack([np.ones(len(y)), margin - middle])
-    beta = np.array([middle, 1.0])
-
-    def gradient_and_curve(b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        p = probability_of(D @ b)
-        H = D.T @ (D * (weight * p * (1 - p))[:, None]) + 1e-9 * np.eye(2)
-        rows = D * (weight * (y - p))[:, None]
-        return rows, rows.sum(axis=0), H
-
-    for _ in range(_STEPS):
-        _, g, H = gradient_and_curve(beta)
-        step = np.linalg.solve(H, g)
-        largest = float(np.abs(step).max())
-        beta = beta + step * min(1.0, 2.0 / largest if largest > 0 else 1.0)
-        if largest < 1e-9:
-            break
-    rows, _, H = gradient_and_curve(beta)
-    by_lead = np.column_stack([np.bincount(lead, weights=rows[:, k]) for k in range(2)])
-    inverse = np.linalg.inv(H)
-    return float(beta[1]), float(np.sqrt((inverse @ (by_lead.T @ by_lead) @ inverse)[1, 1]))
+def _off(check: Mapping[str, Any]) -> float:
+    """How far level and slope are from 1, the same for a double and a half; infinite where nothing could be checked."""
+    values = [
+        check["overall"][name]["value"] for name in ("observed_over_predicted", "slope") if check["overall"]
+    ]
+    return max((abs(math.log(v)) if v > 0 else math.inf for v in values), default=math.inf)
