@@ -12,7 +12,9 @@ import typer
 
 from data.errors import LeadloopError
 from leadloop import console
+from leadloop.options import ConfigFile, Json, Now
 from leadloop.showing import show_card, show_scores, show_verdict
+from leadloop.versions import report, reproduce
 
 app = typer.Typer(
     name="leadloop",
@@ -21,12 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Now = Annotated[
-    str | None, typer.Option(help="Work as of this time (ISO 8601 with a zone) instead of this moment.")
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with a [train] table.")]
 
 NOT_PROMOTED = 3
 
@@ -285,31 +281,8 @@ def retrain(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: 
         raise typer.Exit(NOT_PROMOTED)
 
 
-@app.command()
-def report(
-    version: Annotated[str, typer.Argument(help="Alias or version number.")] = "champion",
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
-    as_json: Json = False,
-) -> None:
-    """Write what the model is worth and what moves scores as one HTML page."""
-    from leadloop.notebook import instant, open_registry, settings
-    from training.insights.report import render
-
-    goal, registry = settings().goal, open_registry()
-    card = registry.card(goal, version)
-    number = str(registry.resolve(goal, version))
-    page = render(card, registry.versions(goal), number=number, now=instant())
-    out.write_text(page, encoding="utf-8")
-
-    def text() -> None:
-        show_card(card)
-        console.out.print(f"Written to {out}")
-
-    console.emit(
-        {"file": str(out), "version": number, "card": card},
-        as_json=as_json,
-        text=text,
-    )
+app.command()(report)
+app.command()(reproduce)
 
 
 def _config(path: Path | None) -> Any:

@@ -31,6 +31,8 @@ from training.learning.run import TrainingResult
 from training.learning.run import train as _train
 from training.learning.table import fit_table
 from training.loop.comparison import Verdict
+from training.loop.reproducing import Reproduction
+from training.loop.reproducing import reproduce as _reproduce
 from training.loop.retraining import judge as _judge
 from training.scorer.artifact import load_scorer_folder
 from training.scorer.registry import ModelVersion, Registry
@@ -38,7 +40,7 @@ from training.scorer.scorer import Scorer
 
 __all__ = [
     "build_dataset", "fit_table", "import_tables", "judge", "load_scorer", "open_registry", "open_store", "promote",
-    "register", "rollback", "scores", "snapshots", "train",
+    "register", "reproduce", "rollback", "scores", "snapshots", "train",
 ]  # fmt: skip
 
 Moment = datetime | str | int | None
@@ -134,6 +136,12 @@ def promote(version: ModelVersion | str, *, accept_leaks: bool = False) -> Model
 def rollback(goal: str | None = None) -> ModelVersion:
     """Make the previous champion champion again."""
     return open_registry().rollback(goal or settings().goal)
+
+
+def reproduce(version: ModelVersion | str, store: Store | None = None) -> Reproduction:
+    """Train a version again on the data of then and compare the files: ``.identical``, ``.why``, ``.files``, ``.differences``."""
+    known = _version(version)
+    return _reproduce(open_registry(), store or open_store(), goal=known.goal, version=known.number)
 
 
 def load_scorer(which: str | Path = "champion", *, goal: str | None = None) -> Scorer:
