@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from leadloop import console
-from leadloop.options import Json
+from leadloop.commands.application import Json, app, write_text
 from leadloop.showing import show_card
 
 
+@app.command()
 def report(
     version: Annotated[str, typer.Argument(help="Alias or version number.")] = "champion",
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
@@ -25,7 +26,7 @@ def report(
     card = registry.card(goal, version)
     number = str(registry.resolve(goal, version))
     page = render(card, registry.versions(goal), number=number, now=instant())
-    out.write_text(page, encoding="utf-8")
+    write_text(out, page)
 
     def text() -> None:
         show_card(card)
@@ -34,6 +35,7 @@ def report(
     console.emit({"file": str(out), "version": number, "card": card}, as_json=as_json, text=text)
 
 
+@app.command()
 def reproduce(
     version: Annotated[str, typer.Argument(help="Alias or version number.")] = "champion",
     as_json: Json = False,

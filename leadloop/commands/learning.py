@@ -1,0 +1,111 @@
+"""Commands that learn: train, judge, promote, rollback, retrain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from leadloop import console
+from leadloop.commands.application import (
+    NOT_PROMOTED,
+    ConfigFile,
+    Json,
+    Now,
+    app,
+    read_config,
+    tell_champion,
+)
+from leadloop.showing import show_card, show_verdict
+
+
+@app.command()
+def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
+    """Train on every mature lead and register the model as challenger."""
+    from leadloop.notebook import build_dataset, instant, open_registry, open_store
+    from training.insights.charts import figures
+    from training.learning.run import train as run_training
+
+    chosen = read_config(config)
+    with console.progress(quiet=as_json) as step:
+        step("reading leads", 0, 1)
+        dataset = build_dataset(
+            open_store(),
+            goal=chosen.goal,
+            horizon_days=chosen.horizon_days,
+            now=now,
+            ages_days=chosen.ages_days,
+        )
+        step("reading leads", 1, 1)
+        result = run_training(dataset, chosen, seed=seed, progress=step)
+    version = open_registry().register(result, now=instant(), figures=figures(result.card))
+
+    def text() -> None:
+        show_card(result.card)
+        console.out.print(
+            f"Registered as version {version.number} (challenger); next: leadloop judge {version.number}"
+        )
+
+    console.emit({"version": version.number, "card": result.card}, as_json=as_json, text=text)
+
+
+@app.command()
+def judge(
+    version: Annotated[str, typer.Argument(help="Version number or alias.")] = "challenger",
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a version with the champion on the newest mature leads. Exit code 3: not to be promoted."""
+    from leadloop import notebook
+
+    verdict = notebook.judge(version, now=now)
+    console.emit(verdict.to_dict(), as_json=as_json, text=lambda: show_verdict(verdict))
+    if not verdict.promote:
+        raise typer.Exit(NOT_PROMOTED)
+
+
+@app.command()
+def promote(
+    version: str,
+    accept_leaks: Annotated[bool, typer.Option(help="Promote although the model looks too good.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion; running services pick it up within seconds."""
+    from leadloop import notebook
+
+    tell_champion(notebook.promote(version, accept_leaks=accept_leaks), as_json=as_json)
+
+
+@app.command()
+def rollback(as_json: Json = False) -> None:
+    """Make the previous champion champion again."""
+    from leadloop import notebook
+
+    tell_champion(notebook.rollback(), as_json=as_json)
+
+
+@app.command()
+def retrain(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
+    """Train, judge and, when the challenger is better, promote. Exit code 3: not promoted."""
+    from leadloop.notebook import instant, open_registry, open_store
+    from training.loop.retraining import retrain as turn_the_loop
+
+    with console.progress(quiet=as_json) as step:
+        turn = turn_the_loop(
+            open_store(),
+            open_registry(),
+            now=instant(now),
+            config=read_config(config),
+            seed=seed,
+            progress=step,
+        )
+
+    def text() -> None:
+        show_card(turn.result.card)
+        console.out.print(f"Version {turn.version.number}:", end=" ")
+        show_verdict(turn.verdict)
+
+    result = {"version": turn.version.number, "promoted": turn.promoted, "verdict": turn.verdict.to_dict()}
+    console.emit({**result, "card": turn.result.card}, as_json=as_json, text=text)
+    if not turn.promoted:
+        raise typer.Exit(NOT_PROMOTED)
