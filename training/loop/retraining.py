@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from data.store import Store
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
@@ -74,11 +76,12 @@ def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdic
     anchor = registry.anchor(version.goal, family)
     if anchor is not None and anchor != champion:
         unseen = max(unseen, registry.card(version.goal, anchor)["data"]["trained_through"])
-    judged = Judged(dataset.snapshots, dataset.y, dataset.weight).newer_than(unseen)
+    mature = np.flatnonzero(dataset.is_mature)
+    judged = Judged(dataset.snapshots.take(mature), dataset.y[mature], dataset.weight[mature])
     return compare(
         registry.load(version.goal, champion),
         registry.load_held_out(version.goal, version.number),
-        judged,
+        judged.newer_than(unseen),
         anchor=None if anchor in (None, champion) else registry.load(version.goal, str(anchor)),
         segment_by=card["config"].get("segment_by") or None,
     )

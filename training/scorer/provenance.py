@@ -38,7 +38,8 @@ def provenance(card: Mapping[str, Any], *, root: Path = _ROOT) -> dict[str, Any]
 
 def family_of(card: Mapping[str, Any]) -> str:
     """The name of a version's family: versions of one definition of the label, which alone may be compared."""
-    return str(card.get("family") or f"{card.get('goal')} within {card.get('horizon_days')} days")
+    meaning = (card.get("definition") or {}).get("hash")
+    return f"{card.get('goal')} within {card.get('horizon_days')} days" + (f" ({meaning})" if meaning else "")
 
 
 def code_hash(root: Path = _ROOT) -> str:

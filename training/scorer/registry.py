@@ -131,7 +131,7 @@ class Registry:
 
     def load(self, goal: str, which: str) -> Scorer:
         """The scorer of an alias or version number, with ``version`` set."""
-        number = self._number(goal, which)
+        number = self.number(goal, which)
         with tempfile.TemporaryDirectory() as work:
             return load_scorer_folder(self.fetch(goal, number, into=Path(work) / "scorer")).with_version(
                 number
@@ -139,14 +139,14 @@ class Registry:
 
     def load_held_out(self, goal: str, which: str) -> Scorer:
         """The scorer of that version's training which has not seen its newest leads: the one to judge it by."""
-        number = self._number(goal, which)
+        number = self.number(goal, which)
         with tempfile.TemporaryDirectory() as work:
             folder = self.fetch(goal, number, into=Path(work) / "scorer") / HELD_OUT
             return load_scorer_folder(folder).with_version(number)
 
     def card(self, goal: str, which: str) -> dict[str, Any]:
         """The model card of an alias or version number."""
-        number = self._number(goal, which)
+        number = self.number(goal, which)
         with tempfile.TemporaryDirectory() as work:
             folder = self.fetch(goal, number, into=Path(work) / "scorer")
             return json.loads((folder / "card.json").read_text())
@@ -205,7 +205,7 @@ class Registry:
 
         Raises UnacceptedLeaksError for one that looks too good (see ``acceptance``), unless ``accept_leaks``.
         """
-        number = self._number(goal, which)
+        number = self.number(goal, which)
         with self._errors():
             client = self._client()
             check_accepted(client, model_name(goal), number, accept_leaks=accept_leaks)
@@ -286,7 +286,8 @@ class Registry:
         client.set_registered_model_tag(name, _REFERENCE, repr(float(proposed)))
         return float(proposed)
 
-    def _number(self, goal: str, which: str) -> str:
+    def number(self, goal: str, which: str) -> str:
+        """The version number of an alias or number; as ``resolve``, but raises when there is none."""
         number = self.resolve(goal, which)
         if number is None:
             raise RegistryError(
