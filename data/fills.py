@@ -29,7 +29,7 @@ class Fills:
     lead, field : positions in ``lead_ids`` and ``fields``, shape (k,).
     first_at : int64 instants, shape (k,), at which the field was first stated about the lead.
     as_exported : bool, shape (k,): that statement is from the day of an export, so that its instant says nothing.
-    exported : fields that any lead knows from the day of an export.
+    exported : fields that any lead knows from the day of an export, as far as it had been received.
     """
 
     lead_ids: tuple[str, ...]
@@ -74,8 +74,8 @@ def fills_of(tables: TrainingTables, *, goal: str, now: int, most_leads: int = _
     exported = frozenset(
         name
         for patches in tables.patches.values()
-        for *_, fields, is_exported in patches
-        if is_exported
+        for observed_at, received_at, fields, is_exported in patches
+        if is_exported and max(observed_at, received_at) <= now
         for name in json.loads(fields)
     )
     return Fills(
