@@ -5,13 +5,16 @@
 
 from leadloop.notebook import (
     build_dataset,
+    check_grades,
     fit_table,
+    grades,
     import_tables,
     judge,
     load_scorer,
     open_registry,
     open_store,
     promote,
+    recalibrate,
     register,
     reproduce,
     rollback,
@@ -22,13 +25,16 @@ from leadloop.notebook import (
 
 __all__ = [
     "build_dataset",
+    "check_grades",
     "fit_table",
+    "grades",
     "import_tables",
     "judge",
     "load_scorer",
     "open_registry",
     "open_store",
     "promote",
+    "recalibrate",
     "register",
     "reproduce",
     "rollback",

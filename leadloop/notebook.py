@@ -23,6 +23,7 @@ from data.sources.importing import import_tables as _import_tables
 from data.sources.report import ImportReport
 from data.store import Store
 from data.store import open_store as _open_store
+from leadloop.upkeep import check_grades, grades, recalibrate
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
@@ -39,8 +40,9 @@ from training.scorer.registry import ModelVersion, Registry
 from training.scorer.scorer import Scorer
 
 __all__ = [
-    "build_dataset", "fit_table", "import_tables", "judge", "load_scorer", "open_registry", "open_store", "promote",
-    "register", "reproduce", "rollback", "scores", "snapshots", "train",
+    "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
+    "open_registry", "open_store", "promote", "recalibrate", "register", "reproduce", "rollback", "scores",
+    "snapshots", "train",
 ]  # fmt: skip
 
 Moment = datetime | str | int | None
@@ -51,18 +53,23 @@ def settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
-def instant(moment: Moment = None) -> int:
-    """An instant from an aware datetime, ISO text or microseconds; None is this moment."""
+def instant(moment: Moment = None, *, name: str = "--now") -> int:
+    """An instant from an aware datetime, ISO text or microseconds; None is this moment. Errors call it ``name``."""
     if moment is None:
         return time.time_ns() // 1_000
     if isinstance(moment, datetime):
-        return to_instant(moment, name="now")
-    return parse_instant(moment, name="now") if isinstance(moment, str) else int(moment)
+        return to_instant(moment, name=name)
+    return parse_instant(moment, name=name) if isinstance(moment, str) else int(moment)
 
 
 def open_store(url: str | None = None) -> Store:
     """The store at ``url`` (``sqlite:///...`` or ``postgresql+psycopg://...``), or the one the settings name; made when missing."""
     return _open_store(url or settings().store_url)
+
+
+def existing_store() -> Store:
+    """The store the settings name; StoreError when nothing has been imported there yet."""
+    return _open_store(settings().store_url, create=False)
 
 
 def open_registry(url: str | None = None) -> Registry:
@@ -129,8 +136,9 @@ def judge(version: ModelVersion | str, *, store: Store | None = None, now: Momen
 
 def promote(version: ModelVersion | str, *, accept_leaks: bool = False) -> ModelVersion:
     """Make a version the champion; services pick it up within seconds. One that looks too good needs ``accept_leaks``."""
-    known = _version(version)
-    return open_registry().promote(known.goal, known.number, accept_leaks=accept_leaks)
+    registry, known = open_registry(), _version(version)
+    registry.load(known.goal, known.number)  # a damaged version is refused here, not by every service later
+    return registry.promote(known.goal, known.number, accept_leaks=accept_leaks)
 
 
 def rollback(goal: str | None = None) -> ModelVersion:
@@ -170,8 +178,5 @@ def scores(store: Store, *, which: str = "champion", cutoff: Moment = None) -> p
 def _version(version: ModelVersion | str) -> ModelVersion:
     if isinstance(version, ModelVersion):
         return version
-    registry, goal = open_registry(), settings().goal
-    number = registry.resolve(goal, str(version))
-    if number is None:
-        raise ConfigError(f"no version or alias {version!r} of the goal {goal!r} is registered")
-    return ModelVersion(goal=goal, number=number)
+    goal = settings().goal
+    return ModelVersion(goal=goal, number=open_registry().number(goal, str(version)))

@@ -19,14 +19,15 @@ def explained(scorer: Scorer, snapshots: Snapshots) -> list[dict[str, Any]]:
     scored = scorer.score_matrix(matrix)
     records = []
     for i, (lead_id, why) in enumerate(zip(snapshots.lead_ids, scorer.reasons(matrix), strict=True)):
-        probability = float(scored.probability[i])
         told = sum(reason.points for reason in why.reasons)
         records.append(
             {
                 "lead_id": lead_id,
                 "score": int(scored.score[i]),
                 "grade": str(scored.grade[i]),
-                "probability": None if math.isnan(probability) else probability,
+                "probability": _or_none(scored.probability[i]),
+                "low": _or_none(scored.low[i]),
+                "high": _or_none(scored.high[i]),
                 "points": float(scored.points[i]),
                 "baseline_points": why.baseline_points,
                 "fit_points": why.fit_points,
@@ -38,3 +39,7 @@ def explained(scorer: Scorer, snapshots: Snapshots) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

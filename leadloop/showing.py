@@ -43,7 +43,11 @@ def show_scores(rows: list[dict[str, Any]]) -> None:
 def show_score(row: dict[str, Any]) -> None:
     """One lead's score and how its points add up."""
     probability = row["probability"]
-    said = "" if probability is None else f", {probability:.1%} within {row['horizon_days']} days"
+    if probability is None:
+        said = ", probability withheld (see the card's calibration check)"
+    else:
+        between = "" if row["low"] is None else f" ({row['low']:.1%} to {row['high']:.1%})"
+        said = f", {probability:.1%}{between} within {row['horizon_days']} days"
     console.out.print(
         f"{row['lead_id']}: score {row['score']} ({row['grade']}){said}, version {row['model_version']}"
     )

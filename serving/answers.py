@@ -23,6 +23,8 @@ class ScoreOut(BaseModel):
     score: int = Field(ge=0, le=100, description="0 to 100; every 10 points double the odds")
     grade: str = Field(description="A to D")
     probability: float | None = Field(description="chance of the goal within the horizon; null when withheld")
+    low: float | None = Field(None, description="lower end of the interval of the probability; null without one")
+    high: float | None = Field(None, description="upper end; the card says what share is covered")
     points: float = Field(description="the score before rounding and clipping")
     baseline_points: float = Field(description="what a lead starts from")
     fit_points: float = Field(description="from who the lead is")

@@ -205,6 +205,8 @@ def answers_of(
             "score": int(scored.score[i]),
             "grade": str(scored.grade[i]),
             "probability": number_or_none(scored.probability[i]),
+            "low": number_or_none(scored.low[i]),
+            "high": number_or_none(scored.high[i]),
             "points": float(scored.points[i]),
             "baseline_points": float(why.baseline_points),
             "fit_points": float(why.fit_points),

@@ -97,6 +97,40 @@ def grades(card: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
+def frontier(card: Mapping[str, Any]) -> go.Figure:
+    """Goals caught by how many leads a week sales takes, best first, with the chosen A and A + B; the card must have a ``policy``."""
+    policy = card["policy"]
+    rows = policy["frontier"]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[row["leads_per_week"] for row in rows],
+        y=[row["goals_caught"] for row in rows],
+        mode="lines",
+        line={"color": FIT},
+        customdata=[[row["lowest_score"], row["goal_rate"]] for row in rows],
+        hovertemplate="from score %{customdata[0]}: %{x:.0f} leads, %{y:.0%} of goals, %{customdata[1]:.1%} reach it<extra></extra>",
+    )
+    taken, caught = 0.0, 0.0
+    for row, name in zip(policy["grades"][:2], ("A", "A + B"), strict=False):
+        taken, caught = taken + row["leads_per_week"], caught + row["goals_caught"]
+        figure.add_scatter(
+            x=[taken], y=[caught], mode="markers+text", text=[name], textposition="bottom right",
+            marker={"size": 10, "color": ENGAGEMENT}, hoverinfo="skip",
+        )  # fmt: skip
+    figure.update_layout(
+        **_LAYOUT,
+        title="What capacity buys",
+        height=360,
+        xaxis={"title": "leads a week", "rangemode": "tozero"},
+        yaxis={"title": "share of goals caught", "tickformat": ".0%", "range": [0, 1.05]},
+        showlegend=False,
+    )
+    return figure
+
+
 def figures(card: Mapping[str, Any]) -> dict[str, go.Figure]:
     """All charts of a card by name."""
-    return {"importances": importances(card), "calibration": calibration(card), "grades": grades(card)}
+    drawn = {"importances": importances(card), "calibration": calibration(card), "grades": grades(card)}
+    if card.get("policy"):
+        drawn["frontier"] = frontier(card)
+    return drawn
