@@ -85,7 +85,9 @@ def run_demo(*, home: Path, leads: int, seed: int, wait: bool) -> int:
             answer["baseline_points"] + answer["fit_points"] + answer["engagement_points"] - answer["points"]
         )
         _check(abs(gap) < 1e-9, f"the reasons do not add up: they miss the score by {gap}")
-        console.out.print(f"The points add up to the score (difference {abs(gap):.1e}).")
+        console.out.print(
+            "The points add up to the score, to 1e-9. Related topics may offset each other; their sum counts."
+        )
 
         _say(6, "Sales qualifies the lead: the outcome goes back")
         outcome = {
@@ -119,10 +121,12 @@ def run_demo(*, home: Path, leads: int, seed: int, wait: bool) -> int:
         _check(answer["model_version"] == serving, "the score names another version")
         console.out.print(f"{lead_id} now: score {answer['score']} ({answer['grade']}), version {serving}")
 
-        console.out.print(f"\n[bold]leadloop serves at {address}[/]")
         if wait:
+            console.out.print(f"\n[bold]leadloop serves at {address}[/]")
             console.out.print(f"Open it in a browser; stop it with Ctrl-C. Files: {home}")
             service.wait()
+        else:
+            console.out.print(f"\nDone; the service is stopped. Files: {home}")
     except KeyboardInterrupt:
         console.out.print("\nStopping the service.")
     finally:
@@ -168,9 +172,10 @@ def _new_touch(lead_id: str, now: int) -> dict[str, Any]:
 
 
 def _show_answer(answer: dict[str, Any]) -> None:
+    chance = "probability withheld" if answer["probability"] is None else f"{answer['probability']:.1%}"
     console.out.print(
         f"{answer['lead_id']}: score {answer['score']} ({answer['grade']}), "
-        f"{answer['probability']:.1%} within {answer['horizon_days']} days, version {answer['model_version']}"
+        f"{chance} within {answer['horizon_days']} days, version {answer['model_version']}"
     )
     rows = [["baseline", answer["baseline_points"]], ["fit points", answer["fit_points"]]]
     rows += [["engagement points", answer["engagement_points"]], ["sum, before rounding", answer["points"]]]

@@ -26,7 +26,7 @@ def test_answer_is_flat_and_names_everything(service: Service):
     assert answer.headers["x-model-version"] == "7"
     said = answer.json()
     assert list(said) == [
-        "lead_id", "score", "grade", "probability", "points", "baseline_points", "fit_points", "engagement_points",
+        "lead_id", "score", "grade", "probability", "low", "high", "points", "baseline_points", "fit_points", "engagement_points",
         "reason_1", "reason_1_points", "reason_2", "reason_2_points", "reason_3", "reason_3_points",
         "reason_4", "reason_4_points", "reason_5", "reason_5_points",
         "model_version", "score_id", "scored_at", "goal", "horizon_days", "route", "stored", "degraded",
