@@ -36,6 +36,8 @@ def find_leaks(dataset: Dataset, older: np.ndarray, *, allow: Sequence[str] = ()
         For a name in ``allow`` that is no field of the dataset.
     """
     known = {f.name for f in dataset.features} | dataset.features.fields
+    if dataset.fills is not None:
+        known |= set(dataset.fills.fields)
     for name in allow:
         if name not in known:
             raise ConfigError(
