@@ -16,6 +16,8 @@ def show_card(card: dict[str, Any]) -> None:
     )
     rows = [[title, value, low, high] for title, value, low, high in measured(card)]
     console.table(["out of time", "value", "low", "high"], rows)
+    if split := card.get("random_split"):
+        console.out.print(f"[dim]For comparison: {split['gap']}.[/]")
     show_leaks(card["leaks"])
     console.out.print(card["verdict"])
 

@@ -19,7 +19,7 @@ body{{font:15px/1.5 system-ui,sans-serif;color:#22303c;max-width:860px;margin:2r
 h1{{font-size:1.5rem;margin:0}}table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.3rem .9rem .3rem 0;text-align:left;
 border-bottom:1px solid #e3e8ec}}td.n{{text-align:right;font-variant-numeric:tabular-nums}}.quiet{{color:#66737d}}</style></head><body>
 <h1>Lead scores for the goal “{goal}”</h1><p class="quiet">Version {version} · {leads} leads · made {made}</p>
-<p><b>{verdict}</b></p><table>{figures}</table>{charts}
+<p><b>{verdict}</b></p><table>{figures}</table>{random_split}{charts}
 <h2>Versions</h2><table><tr><th>version</th><th>names</th></tr>{versions}</table>
 
 <p class="quiet">Points say how far something moves a score: 10 points double the odds. They show association, not cause.</p>
@@ -72,6 +72,12 @@ def render(card: Mapping[str, Any], versions: Sequence[Mapping[str, Any]], *, nu
         made=format_instant(now)[:16].replace("T", " ") + " UTC",
         verdict=escape(card["verdict"]),
         figures=rows,
+        random_split=_random_split(card),
         charts=charts,
         versions=listed,
     )
+
+
+def _random_split(card: Mapping[str, Any]) -> str:
+    split = card.get("random_split")
+    return f'<p class="quiet">For comparison: {escape(split["gap"])}.</p>' if split else ""

@@ -25,6 +25,7 @@ from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Finding, find_leaks, without_blocked
+from training.learning.random_split import random_split
 from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Affine
 from training.scorer.policy import choose_grades
@@ -135,6 +136,10 @@ def train(
         dataset, config=config, seed=seed, choice=choice, folds=folds, held_out=held_out, scorer=scorer,
         evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], older_weight),
         leaks=leaks,
+    )  # fmt: skip
+    card["random_split"] = random_split(
+        dataset, among=mature, n_test=len(held_out.test), candidate=choice.candidate, config=config, seed=seed,
+        out_of_time=card["out_of_time"],
     )  # fmt: skip
     scorer, evaluation, card = vouched(
         dataset, scorer, evaluation, card, train=held_out.train, config=config, seed=seed,
