@@ -7,7 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from data.domain import format_instant
+from data.store import ScoreRow
 from serving.live import Served
 from serving.parts import Parts
 from serving.problems import reason_of
@@ -29,7 +32,7 @@ def overview(parts: Parts) -> dict[str, Any]:
         "model": None if served is None else _model(served),
         "charts": {} if served is None else _charts(served.card),
         "topics": [] if served is None else _topics(served.card),
-        "scores": _last_scores(parts),
+        "scores": _last_scores(parts, served),
         "refused": sorted(watch.refused.items()),
         "registry_trouble": watch.trouble is not None,
     }
@@ -62,7 +65,11 @@ def _model(served: Served) -> dict[str, Any]:
         "goal": scorer.goal,
         "horizon_days": scorer.horizon_days,
         "verdict": card.get("verdict"),
+        "withheld": (card.get("calibration_check") or {}).get("why", "")
+        if scorer.probability_withheld
+        else None,
         "leads": data.get("leads"),
+        "random_split": (card.get("random_split") or {}).get("gap"),
         "n_features": len(scorer.features),
         "grades": _grades(served),
         "figures": _figures(card),
@@ -116,7 +123,7 @@ def _topics(card: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(importances.get("topics", ()))[:15] if isinstance(importances, Mapping) else []
 
 
-def _last_scores(parts: Parts) -> list[dict[str, Any]] | None:
+def _last_scores(parts: Parts, served: Served | None) -> list[dict[str, Any]] | None:
     try:
         rows = parts.store.recent_scores(limit=_LAST_SCORES)
     except STORE_FAULTS as fault:
@@ -128,9 +135,21 @@ def _last_scores(parts: Parts) -> list[dict[str, Any]] | None:
             "score": row.score,
             "grade": row.grade,
             "probability": row.probability,
+            "between": _between(row, served),
             "version": row.model_version,
             "at": format_instant(row.cutoff)[:19].replace("T", " "),
             "reasons": [(sentence, points) for sentence, points in json.loads(row.reasons)][:3],
         }
         for row in rows
     ]
+
+
+def _between(row: ScoreRow, served: Served | None) -> tuple[float, float] | None:
+    """The interval of a logged probability, while the version that gave it still serves."""
+    if served is None or row.probability is None or row.model_version != served.version:
+        return None
+    scorer = served.scorer
+    if scorer.intervals is None or scorer.goal != row.goal:
+        return None
+    low, high = scorer.intervals.of(np.array([scorer.scale.margin_of(row.points)]))
+    return float(low[0]), float(high[0])
