@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,19 @@ def serve_command(*, host: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
+def check_free(host: str, port: int) -> None:
+    """Raises ConfigError when something listens there already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {fault.strerror}; stop what listens there, or choose another --port"
+            ) from fault
+
+
 def serve_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of the service: nothing phones home, one thread for the trees."""
     return {
@@ -38,9 +52,11 @@ def serve_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def serve_forever(*, host: str | None, port: int | None) -> None:
-    """Replace this process by the service."""
+    """Replace this process by the service. Raises ConfigError when the port is taken."""
     chosen = settings()
-    command = serve_command(host=host or chosen.host, port=port or chosen.port)
+    host, port = host or chosen.host, port or chosen.port
+    command = serve_command(host=host, port=port)
+    check_free(host, port)
     sys.stdout.flush()
     os.execve(command[0], command, serve_environment(os.environ))
 

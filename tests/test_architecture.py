@@ -51,8 +51,8 @@ def test_the_shipped_scorer_does_not_import_what_trains_it():
         assert not {name for name in top if name.startswith(("training.learning", "training.loop"))}, path
 
 
-def test_mlflow_is_imported_in_the_registry_alone():
-    allowed = {"training/scorer/registry.py", "training/scorer/mlflow_model.py"}
+def test_mlflow_is_imported_in_one_connection_alone():
+    allowed = {"training/scorer/connection.py", "training/scorer/mlflow_model.py"}
     users = {
         str(p.relative_to(ROOT))
         for p in MODULES

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from data.errors import ConfigError, ContractError
 from leadloop import console
-from leadloop.commands.application import Json, Now, app
+from leadloop.commands.application import Json, Now, app, write_text
 from leadloop.showing import show_scores
 
 
@@ -26,16 +27,24 @@ def score(
     from leadloop import notebook
     from leadloop.scoring import explained
 
-    store, scorer = notebook.open_store(), notebook.load_scorer(version)
+    store, scorer = notebook.existing_store(), notebook.load_scorer(version)
     if lead_ids:
-        rows = explained(scorer, notebook.snapshots(store, lead_ids, cutoff=now))
+        seen = notebook.snapshots(store, lead_ids, cutoff=now)
+        missing = [lead_id for lead_id in lead_ids if lead_id not in set(seen.lead_ids)]
+        if missing:
+            raise ContractError(
+                f"nothing is known of {', '.join(missing[:5])}; import the lead or check its id"
+            )
+        if out is not None:
+            raise ConfigError("--out is for scoring all leads; leave the lead ids away, or the option")
+        rows = explained(scorer, seen)
         console.emit({"scores": rows}, as_json=as_json, text=lambda: show_scores(rows))
         return
     frame = scorer.score(notebook.snapshots(store, cutoff=now)).sort_values(
         "score", ascending=False, kind="stable"
     )
     if out is not None:
-        frame.to_csv(out, index=False)
+        write_text(out, frame.to_csv(index=False))
     shown = frame if as_json else frame.head(20)
     columns = ["lead_id", "score", "grade", "probability", "model_version"]
     console.emit(
@@ -49,7 +58,7 @@ def score(
 
 @app.command()
 def outcomes(
-    lead_id: str,
+    lead_id: Annotated[str, typer.Argument(help="The CRM's id of the lead.")],
     kind: Annotated[
         str | None, typer.Argument(help="won, lost, qualified, ...; none: list what is known.")
     ] = None,
@@ -61,12 +70,18 @@ def outcomes(
 ) -> None:
     """Record what became of a lead, or list what is known."""
     from data.domain import Outcome, check_id, format_instant
-    from leadloop.notebook import instant, open_store
+    from leadloop.notebook import existing_store, instant
 
-    store, now = open_store(), instant()
+    store, now = existing_store(), instant()
     lead_id = check_id(lead_id, name="lead_id")
+    if lead_id not in store.histories([lead_id]):
+        raise ContractError(f"nothing is known of {lead_id}; import the lead or check its id")
     if kind is not None:
-        when = instant(at)
+        when = instant(at, name="--at")
+        if when > now:
+            raise ContractError(
+                f"--at lies in the future; an outcome is recorded once it has happened, found {at}"
+            )
         outcome_id = f"{lead_id}:{kind}:{when}"
         store.add_outcomes(
             [Outcome(outcome_id, lead_id, kind, when, amount=amount, received_at=now, source="command")],

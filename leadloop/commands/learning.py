@@ -12,6 +12,7 @@ from leadloop.commands.application import (
     ConfigFile,
     Json,
     Now,
+    Version,
     app,
     read_config,
     tell_champion,
@@ -22,7 +23,7 @@ from leadloop.showing import show_card, show_verdict
 @app.command()
 def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
     """Train on every mature lead and register the model as challenger."""
-    from leadloop.notebook import build_dataset, instant, open_registry, open_store
+    from leadloop.notebook import build_dataset, existing_store, instant, open_registry
     from training.insights.charts import figures
     from training.learning.run import train as run_training
 
@@ -30,7 +31,7 @@ def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Js
     with console.progress(quiet=as_json) as step:
         step("reading leads", 0, 1)
         dataset = build_dataset(
-            open_store(),
+            existing_store(),
             goal=chosen.goal,
             horizon_days=chosen.horizon_days,
             now=now,
@@ -51,14 +52,14 @@ def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Js
 
 @app.command()
 def judge(
-    version: Annotated[str, typer.Argument(help="Version number or alias.")] = "challenger",
+    version: Version = "challenger",
     now: Now = None,
     as_json: Json = False,
 ) -> None:
     """Compare a version with the champion on the newest mature leads. Exit code 3: not to be promoted."""
     from leadloop import notebook
 
-    verdict = notebook.judge(version, now=now)
+    verdict = notebook.judge(version, store=notebook.existing_store(), now=now)
     console.emit(verdict.to_dict(), as_json=as_json, text=lambda: show_verdict(verdict))
     if not verdict.promote:
         raise typer.Exit(NOT_PROMOTED)
@@ -66,14 +67,20 @@ def judge(
 
 @app.command()
 def promote(
-    version: str,
+    version: Version,
     accept_leaks: Annotated[bool, typer.Option(help="Promote although the model looks too good.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a version the champion; running services pick it up within seconds."""
     from leadloop import notebook
 
-    tell_champion(notebook.promote(version, accept_leaks=accept_leaks), as_json=as_json)
+    made = notebook.promote(version, accept_leaks=accept_leaks)
+    card = notebook.open_registry().card(made.goal, made.number)
+    if card["candidate"] == "base_rate":
+        console.err.print(
+            f"Warning: version {made.number} gives every lead the same score. {card['verdict']}", markup=False
+        )
+    tell_champion(made, as_json=as_json)
 
 
 @app.command()
@@ -87,12 +94,12 @@ def rollback(as_json: Json = False) -> None:
 @app.command()
 def retrain(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
     """Train, judge and, when the challenger is better, promote. Exit code 3: not promoted."""
-    from leadloop.notebook import instant, open_registry, open_store
+    from leadloop.notebook import existing_store, instant, open_registry
     from training.loop.retraining import retrain as turn_the_loop
 
     with console.progress(quiet=as_json) as step:
         turn = turn_the_loop(
-            open_store(),
+            existing_store(),
             open_registry(),
             now=instant(now),
             config=read_config(config),

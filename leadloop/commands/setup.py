@@ -28,7 +28,7 @@ def demo(
 
 @app.command()
 def world(
-    folder: Path,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     leads: Annotated[int, typer.Option(min=2_000, max=200_000)] = 5_000,
     seed: int = 7,
     end: Annotated[str | None, typer.Option(help="The world's today (ISO 8601 with a zone).")] = None,
@@ -58,7 +58,7 @@ def world(
 
 @app.command(name="import")
 def import_(
-    path: Path,
+    path: Annotated[Path, typer.Argument(help="Folder of the export, or one of its files.")],
     mapping: Annotated[
         Path | None, typer.Option(help="TOML mapping file; the folder's mapping.toml by default.")
     ] = None,
@@ -76,14 +76,25 @@ def import_(
     console.emit(
         report.to_dict(), as_json=as_json, text=lambda: console.out.print(report.text(), markup=False)
     )
+    if getattr(report, "failed_tables", ()):
+        raise typer.Exit(1)
 
 
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="LEADLOOP_HOST by default (127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="LEADLOOP_PORT by default (3000).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="LEADLOOP_PORT by default (3000).")
+    ] = None,
 ) -> None:
     """Serve the champion over HTTP; a new champion is picked up without a restart."""
     from leadloop.launch import serve_forever
+    from leadloop.notebook import open_registry, settings
 
+    if open_registry().resolve(settings().goal, "champion") is None:
+        console.err.print(
+            "No model serves yet: scores answer 503 until one is trained and promoted "
+            "(leadloop train, leadloop judge, leadloop promote).",
+            markup=False,
+        )
     serve_forever(host=host, port=port)

@@ -152,3 +152,33 @@ def test_registering_twice_gives_the_same_bytes(results: list[TrainingResult], t
     assert len(files) >= 5
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_rollback_passes_over_a_damaged_champion(tmp_path: Path, results: list[TrainingResult]):
+    home = tmp_path / "var"
+    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", home=home)
+    for result in results:
+        registry.register(result, now=NOW)
+    for number in ("1", "2", "3"):
+        registry.promote("goal", number)
+    for scorer in (home / "mlartifacts").rglob("scorer.json"):
+        if json.loads((scorer.parent / "scorer.json").read_text()) == _second(registry):
+            scorer.write_bytes(scorer.read_bytes()[:200])
+            break
+    assert registry.rollback("goal").number == "1"
+
+
+def _second(registry: Registry) -> dict:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as work:
+        return json.loads((registry.fetch("goal", "2", into=Path(work) / "s") / "scorer.json").read_text())
+
+
+def test_rollback_without_any_champion_says_what_there_is(tmp_path: Path, results: list[TrainingResult]):
+    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", home=tmp_path / "var")
+    with pytest.raises(RegistryError, match="leadloop train"):
+        registry.rollback("goal")
+    registry.register(results[0], now=NOW)
+    with pytest.raises(RegistryError, match=r"it has 1 \(challenger\)"):
+        registry.rollback("goal")

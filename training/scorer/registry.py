@@ -7,22 +7,20 @@ the one before. MLflow takes seconds to import, so it is imported on first use.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.domain import format_instant
-from data.errors import RegistryError
+from data.errors import DamagedScorerError, RegistryError
 from training.scorer.acceptance import check_accepted, mark
 from training.scorer.artifact import load_scorer_folder
+from training.scorer.connection import Connection, or_none
 from training.scorer.provenance import RUN_FILE, family_of, provenance, run_metrics, run_params
 from training.scorer.registry_tags import anchors, drop_anchor, history, set_history
 from training.scorer.scorer import Scorer
@@ -67,24 +65,24 @@ class Registry:
     def __init__(self, url: str, *, home: Path) -> None:
         self.url = url
         self.home = Path(home)
-        self._held: Any = None
+        self._mlflow = Connection(url, home=self.home)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def resolve(self, goal: str, alias: str) -> str | None:
         """The version number an alias (or a number given as text) points to; None when there is none."""
-        with self._errors():
-            client = self._client()
+        with self._mlflow.errors():
+            client = self._mlflow.client()
             if _NUMBER.fullmatch(alias):
-                found = _or_none(lambda: client.get_model_version(model_name(goal), alias))
+                found = or_none(lambda: client.get_model_version(model_name(goal), alias))
             else:
-                found = _or_none(lambda: client.get_model_version_by_alias(model_name(goal), alias))
+                found = or_none(lambda: client.get_model_version_by_alias(model_name(goal), alias))
             return None if found is None else str(found.version)
 
     def versions(self, goal: str) -> list[dict[str, Any]]:
         """All versions, oldest first: number, aliases, tags."""
-        with self._errors():
-            client = self._client()
+        with self._mlflow.errors():
+            client = self._mlflow.client()
             rows = client.search_model_versions(f"name='{model_name(goal)}'")
             aliases = _aliases(client, goal)
             found = [
@@ -99,8 +97,8 @@ class Registry:
 
     def anchor(self, goal: str, family: str) -> str | None:
         """The first version of a family that was ever accepted; None when none was."""
-        with self._errors():
-            return anchors(self._client(), model_name(goal)).get(family)
+        with self._mlflow.errors():
+            return anchors(self._mlflow.client(), model_name(goal)).get(family)
 
     def fetch(self, goal: str, number: str, *, into: Path) -> Path:
         """Copy a version's files into the folder ``into`` and return it: scorer.json, trees.txt, card.json, SHA256SUMS.
@@ -109,8 +107,8 @@ class Registry:
         """
         into = Path(into)
         into.parent.mkdir(parents=True, exist_ok=True)
-        with self._errors(), tempfile.TemporaryDirectory(dir=into.parent) as work:
-            mlflow = self._mlflow()
+        with self._mlflow.errors(), tempfile.TemporaryDirectory(dir=into.parent) as work:
+            mlflow = self._mlflow.mlflow()
             # download_artifacts makes a client of its own for models:/ addresses and does not pass the URIs below on to it.
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
@@ -162,8 +160,8 @@ class Registry:
         """
         goal = result.scorer.goal
         name = model_name(goal)
-        with self._errors(), tempfile.TemporaryDirectory() as work:
-            mlflow, client = self._mlflow(), self._client()
+        with self._mlflow.errors(), tempfile.TemporaryDirectory() as work:
+            mlflow, client = self._mlflow.mlflow(), self._mlflow.client()
             reference = self._freeze_reference(client, goal, result.scorer.scale.reference_log_odds)
             folder = Path(work) / _FOLDER
             origin = provenance(result.card)
@@ -171,7 +169,7 @@ class Registry:
             (folder / RUN_FILE).write_text(json.dumps(origin, sort_keys=True, indent=1))
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
-            experiment = self._experiment(client, name)
+            experiment = self._mlflow.experiment(client, name)
             with mlflow.start_run(
                 experiment_id=experiment, run_name=f"{goal} {format_instant(now)[:16]}"
             ) as run:
@@ -206,8 +204,8 @@ class Registry:
         Raises UnacceptedLeaksError for one that looks too good (see ``acceptance``), unless ``accept_leaks``.
         """
         number = self.number(goal, which)
-        with self._errors():
-            client = self._client()
+        with self._mlflow.errors():
+            client = self._mlflow.client()
             check_accepted(client, model_name(goal), number, accept_leaks=accept_leaks)
             past = history(client, model_name(goal))
             if not past or past[-1] != number:
@@ -217,10 +215,13 @@ class Registry:
         return ModelVersion(goal=goal, number=number)
 
     def rollback(self, goal: str) -> ModelVersion:
-        """Make the champion before the present one champion again."""
-        with self._errors():
-            client = self._client()
+        """Make the newest earlier champion whose files are sound champion again."""
+        self.number(goal, "champion")
+        with self._mlflow.errors():
+            client = self._mlflow.client()
             past = history(client, model_name(goal))
+            while len(past) > 1 and not self._is_sound(goal, past[-2]):
+                past = [*past[:-2], past[-1]]
             if len(past) < 2:
                 raise RegistryError(
                     f"{model_name(goal)} has had {len(past)} champion(s); there is none before to go back to"
@@ -229,56 +230,16 @@ class Registry:
             client.set_registered_model_alias(model_name(goal), "champion", past[-2])
             return ModelVersion(goal=goal, number=past[-2])
 
-    # -- MLflow -------------------------------------------------------------------------------------------------
-
-    def _mlflow(self) -> Any:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-        # A registry that is away must not hold the service's poller for MLflow's default of minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        import logging
-
-        import mlflow
-
-        for chatty in ("mlflow", "alembic"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
-        return mlflow
-
-    def _client(self) -> Any:
-        if self._held is None:
-            mlflow = self._mlflow()
-            with self._first_start():
-                client = mlflow.MlflowClient(tracking_uri=self.url, registry_uri=self.url)
-                client.search_experiments(max_results=1)
-                client.search_registered_models(max_results=1)
-            self._held = client
-        return self._held
-
-    @contextmanager
-    def _first_start(self) -> Iterator[None]:
-        # Four processes on a fresh file: three died of "duplicate column name". One makes the tables, the others wait.
-        if not self.url.startswith("sqlite:///"):
-            yield
-            return
-        path = Path(self.url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _experiment(self, client: Any, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        place = None
-        if self.url.startswith("sqlite:///"):
-            place = (self.home / "mlartifacts").resolve().as_uri()
-        return str(client.create_experiment(name, artifact_location=place))
+    def _is_sound(self, goal: str, number: str) -> bool:
+        try:
+            self.load(goal, number)
+        except DamagedScorerError:
+            return False
+        return True
 
     def _freeze_reference(self, client: Any, goal: str, proposed: float) -> float:
         name = model_name(goal)
-        if _or_none(lambda: client.get_registered_model(name)) is None:
+        if or_none(lambda: client.get_registered_model(name)) is None:
             client.create_registered_model(name)
         tags = client.get_registered_model(name).tags
         if _REFERENCE in tags:
@@ -290,39 +251,20 @@ class Registry:
         """The version number of an alias or number; as ``resolve``, but raises when there is none."""
         number = self.resolve(goal, which)
         if number is None:
+            known = [
+                " ".join((row["number"], *(f"({a})" for a in row["aliases"]))) for row in self.versions(goal)
+            ]
+            held = (
+                f"it has {', '.join(known[-5:])}; make one the champion with"
+                if known
+                else "train one with `leadloop train`, then"
+            )
             raise RegistryError(
-                f"{model_name(goal)} has no version or alias {which!r}; train one with `leadloop train`, "
-                "and make it the champion with `leadloop promote VERSION`"
+                f"{model_name(goal)} has no version or alias {which!r}; {held} `leadloop promote VERSION`"
             )
         return number
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        mlflow = self._mlflow()
-        try:
-            yield
-        except (mlflow.exceptions.MlflowException, OSError, SQLAlchemyError) as fault:
-            self._held = None
-            first = (str(fault).splitlines() or [""])[0][:200]
-            raise RegistryError(
-                f"the model registry did not answer ({type(fault).__name__}: {first}); see LEADLOOP_REGISTRY"
-            ) from fault
-
-
-def _or_none(call: Any) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return call()
-    except MlflowException as fault:
-        missing = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-        if fault.error_code in missing:
-            return None
-        raise
-
 
 def _aliases(client: Any, goal: str) -> dict[str, str]:
-    found = _or_none(lambda: client.get_registered_model(model_name(goal)))
+    found = or_none(lambda: client.get_registered_model(model_name(goal)))
     return {} if found is None else {a: str(n) for a, n in found.aliases.items()}
