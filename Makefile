@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench docs lock bench-quality
+.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -34,10 +34,13 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality  ## all benchmarks
+bench: bench-quality bench-leaks  ## all benchmarks
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality
+
+bench-leaks: $(READY)  ## leak probes on real sets with every column left in, on noise and on the synthetic firm
+	$(BIN)/python -m benchmarks.leaks
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate

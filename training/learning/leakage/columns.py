@@ -88,11 +88,8 @@ class Column:
 
 def part_of(dataset: Dataset, older: np.ndarray) -> Part:
     """The part made of the dataset's rows ``older``; above 50,000 rows every k-th lead."""
-    place = dataset.lead_numbers[older]
     if len(older) > _MOST_ROWS:
-        first = _in_time(dataset, older)
-        older = older[first % -(-len(older) // _MOST_ROWS) == 0]
-        place = dataset.lead_numbers[older]
+        older = older[_in_time(dataset, older) % -(-len(older) // _MOST_ROWS) == 0]
     place = _in_time(dataset, older)
     n_leads = int(place.max()) + 1
     fold = split_newest(dataset.rows, share=0.5, among=older)
@@ -120,5 +117,8 @@ def columns_of(dataset: Dataset, part: Part) -> list[Column]:
 
 def _in_time(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     """Position of each row's lead among the leads in order of time, from 0."""
-    key = np.stack([dataset.order[rows], dataset.lead_numbers[rows]])
-    return np.unique(key, axis=1, return_inverse=True)[1].reshape(-1)
+    lead = dataset.lead_numbers[rows]
+    key = np.lexsort((lead, dataset.order[rows]))
+    place = np.empty(len(rows), dtype=np.int64)
+    place[key] = np.cumsum(np.diff(lead[key], prepend=lead[key[:1]]) != 0)
+    return place
