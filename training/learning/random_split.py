@@ -63,10 +63,7 @@ def random_split(
 def gap(metrics: Figures, out_of_time: Figures) -> str:
     """One sentence: what the random split promises, and what newer leads gave."""
     gains = [_gain(figures) for figures in (metrics, out_of_time)]
-    said = [
-        f"a log loss {gain:.1%} {'below' if gain >= 0 else 'above'} the base rate's".replace("-", "")
-        for gain in gains
-    ]
+    said = [_against_base_rate(gain) for gain in gains]
     aucs = [
         figures["roc_auc"]["value"] if "roc_auc" in figures else None for figures in (metrics, out_of_time)
     ]
@@ -77,6 +74,12 @@ def gap(metrics: Figures, out_of_time: Figures) -> str:
     )
     end = "expect the latter" if flatters else "here time takes little away"
     return f"a random split would promise {said[0]}; newer leads gave {said[1]}: {end}"
+
+
+def _against_base_rate(gain: float) -> str:
+    if abs(gain) < 0.0005:
+        return "the base rate's log loss"
+    return f"a log loss {abs(gain):.1%} {'below' if gain > 0 else 'above'} the base rate's"
 
 
 def _gain(figures: Figures) -> float:
