@@ -1,18 +1,19 @@
 """What rows that are decided early stand for.
 
 A row (lead, cutoff) is watched from its cutoff to now. Its label is known once the goal, an end or the end of the horizon has decided it;
-otherwise it is censored. Early decided rows are mostly quick goals, so among young leads they are no fair sample. Each known row
-therefore stands for itself and for those who were like it but could not be watched that long: its weight is 1 / G(t), where t is the
-time it took to be decided and G the Kaplan-Meier estimate of the chance to be watched at least that long. Censored rows get no label
-and no weight, but they shape G.
+until then it is censored and has none. Early decided rows are no fair sample of their time: they are quick goals and quick losses.
 
-This holds as far as how long a row is watched tells nothing about its outcome; how long it is watched is how old it is. Rows taken at
-different ages have curves of their own, because later ages have been watched less.
+Censored rows say how long rows are watched. From that the Kaplan-Meier curve of the time under observation gives every decided row the
+weight 1 / G(t), and these weights give, without bias, how much of all goals, and of all leads without one, is decided by each day: the
+maturity curves. A known row of a lead watched for C days then stands for 1 / (share of its kind that is decided within C days): 1 for
+a mature row, 2 for a young goal of an age by which half of the goals have come.
+
+Weighing rows by 1 / G(t) outright would be simpler. It lets mature rows stand for the open rows of young leads, whatever those are like;
+so what came up lately, such as a new campaign, would be seen in its quick goals only and taken for a cause of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,10 @@ from data.asof import Followed
 from data.domain import DAY
 from data.errors import ContractError
 
-# No known row stands for more than this many. It is reached when fewer than a tenth of the rows were watched for the whole horizon.
-LARGEST_WEIGHT = 10.0
+# Largest 1 / G(t). It is reached when fewer than a fiftieth of the rows were watched that long.
+LARGEST_WEIGHT = 50.0
+# No row stands for more than this many: leads watched so briefly that less than a third of either kind is decided do not teach yet.
+LARGEST_STAND = 3.0
 _CURVE_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 150, 180, 270, 365)
 
 
@@ -106,26 +109,85 @@ def _still_watched(observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
     return np.where(before > 0, before, 1.0)[place]
 
 
-def stands_for(
-    followed: Followed, *, at: int, horizon_days: float, n_rows: int, bound: float = LARGEST_WEIGHT
-) -> CensoringWeights:
-    """How many rows each of the n training rows stands for by what was known at the instant ``at``; 0 where it was not known yet.
+@dataclass(frozen=True, slots=True)
+class StandsFor:
+    """How many rows each of n training rows stands for.
 
-    Rows that began later are nobody's concern: they are not in the curve and get 0.
+    Attributes
+    ----------
+    weight : float array, shape (n,): 1 for a mature row, up to ``LARGEST_STAND`` for an early decided one, 0 for one that does not teach.
+    n_too_young : known rows that were watched too briefly to teach.
+    n_truncated : rows whose weight on the way to the maturity curves was cut; see ``censoring_weights``.
     """
-    begun = followed.cutoff <= at
-    until = np.minimum(followed.known_at, at)[begun]
-    found = censoring_weights(
-        np.minimum((until - followed.cutoff[begun]) / DAY, horizon_days),
-        followed.known_at[begun] > at,
-        horizon_days,
-        stratum=followed.age[begun],
-        bound=bound,
-    )
+
+    weight: np.ndarray
+    n_too_young: int
+    n_truncated: int
+
+    @property
+    def effective(self) -> float:
+        """Kish's effective sample size."""
+        return effective_size(self.weight)
+
+
+def stands_for(
+    followed: Followed,
+    *,
+    at: int,
+    horizon_days: float,
+    n_rows: int,
+    alike: np.ndarray | None = None,
+    bound: float = LARGEST_STAND,
+) -> StandsFor:
+    """How many rows each of the n training rows stands for by what was known at the instant ``at``.
+
+    Rows that were undecided then, or began later, get 0. ``alike``, whole numbers of shape (n_rows,), tells groups of rows with maturity
+    curves of their own: likely goals come sooner than unlikely ones. Rows taken at different ages always have their own.
+    Young rows teach only where both kinds of their group are decided often enough, so that no kind is missing among them.
+    """
     weight = np.zeros(n_rows)
-    row = followed.row[begun]
-    weight[row[row >= 0]] = found.weight[row >= 0]
-    return CensoringWeights(weight, found.n_truncated, effective_size(weight))
+    begun = np.flatnonzero(followed.cutoff <= at)
+    kind = np.zeros(n_rows, dtype=np.int64) if alike is None else np.asarray(alike)
+    n_too_young = n_truncated = 0
+    for age in np.unique(followed.age[begun]):
+        own = begun[followed.age[begun] == age]
+        took, is_censored = _observed(followed, own, at, horizon_days)
+        found = censoring_weights(took, is_censored, horizon_days)
+        n_truncated += found.n_truncated
+        known = ~is_censored & (followed.row[own] >= 0)
+        row = followed.row[own[known]]
+        took, certainty = took[known], found.weight[known]
+        watched = np.minimum((at - followed.cutoff[own[known]]) / DAY, horizon_days)
+        is_goal, group = followed.is_goal[own[known]], kind[row]
+        share, least = np.ones(len(row)), np.ones(len(row))
+        for k in np.unique(group):
+            for wanted in (True, False):
+                one = (group == k) & (is_goal == wanted)
+                decided = _share_decided(took[one], certainty[one], watched[group == k])
+                least[group == k] = np.minimum(least[group == k], decided)
+                share[one] = decided[one[group == k]]
+        teaches = (least * bound >= 1.0) | (watched >= horizon_days)
+        n_too_young += int((~teaches).sum())
+        weight[row[teaches]] = 1.0 / share[teaches]
+    return StandsFor(weight, n_too_young, n_truncated)
+
+
+def _observed(
+    followed: Followed, rows: np.ndarray, at: int, horizon_days: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Days until decided or, if undecided at ``at``, until then; and which are undecided."""
+    until = np.minimum(followed.known_at[rows], at)
+    days = np.minimum((until - followed.cutoff[rows]) / DAY, horizon_days)
+    return days, followed.known_at[rows] > at
+
+
+def _share_decided(took: np.ndarray, weight: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Weighted share of ``took`` up to each day of ``by``; 1 where there is nothing to share."""
+    if not len(took):
+        return np.ones(len(by))
+    order = np.argsort(took, kind="stable")
+    total = np.concatenate(([0.0], np.cumsum(weight[order])))
+    return total[np.searchsorted(took[order], by, side="right")] / total[-1]
 
 
 def maturity_rows(followed: Followed, *, now: int, horizon_days: float) -> list[dict[str, Any]]:
@@ -134,9 +196,9 @@ def maturity_rows(followed: Followed, *, now: int, horizon_days: float) -> list[
     Rows ``{days, share}``, the last at the horizon with share 1; empty when no goal is known. Goals are weighed for those that could
     not be watched long enough, so late goals are not missed only because many leads are young.
     """
-    young = (followed.age == 0) & (followed.cutoff <= now)
-    took = np.minimum((np.minimum(followed.known_at, now) - followed.cutoff)[young] / DAY, horizon_days)
-    weights = censoring_weights(took, followed.known_at[young] > now, horizon_days).weight
+    young = np.flatnonzero((followed.age == 0) & (followed.cutoff <= now))
+    took, is_censored = _observed(followed, young, now, horizon_days)
+    weights = censoring_weights(took, is_censored, horizon_days).weight
     goal = weights * followed.is_goal[young]
     if not goal.sum() > 0:
         return []
@@ -144,14 +206,14 @@ def maturity_rows(followed: Followed, *, now: int, horizon_days: float) -> list[
     return [{"days": d, "share": round(float(goal[took <= d].sum() / goal.sum()), 6)} for d in days]
 
 
-def censoring_summary(found: CensoringWeights, y: np.ndarray, weight: np.ndarray) -> Mapping[str, Any]:
-    """What the card says about the weights; ``y`` and ``weight`` of the training rows, shape (n,)."""
-    total = float((weight * found.weight).sum())
+def censoring_summary(found: StandsFor) -> dict[str, Any]:
+    """What the card says about the weights."""
     return {
         "rows": int((found.weight > 0).sum()),
+        "stand_for": round(float(found.weight.sum()), 1),
         "effective_rows": round(found.effective, 1),
-        "largest_weight": round(float(found.weight.max(initial=0.0)), 4),
-        "bound": LARGEST_WEIGHT,
+        "largest": round(float(found.weight.max(initial=0.0)), 4),
+        "bound": LARGEST_STAND,
+        "too_young": found.n_too_young,
         "truncated": found.n_truncated,
-        "goal_rate": round(float((weight * found.weight * y).sum()) / total, 6) if total else None,
     }

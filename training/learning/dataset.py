@@ -26,7 +26,7 @@ from data.store import Store
 from features.catalog import default_features, with_custom_fields
 from features.matrix import Matrix, build_matrix
 from features.spec import FeatureSet
-from training.learning.censoring import CensoringWeights, stands_for
+from training.learning.censoring import StandsFor, stands_for
 from training.learning.folds import Rows
 
 DEFAULT_AGES_DAYS = (0.0, 3.0, 7.0, 14.0, 30.0)
@@ -51,6 +51,7 @@ class Dataset:
     definition : what a label means; see ``data.definition``.
     known_at : int64 instants, shape (n,), from which each label is used; None for a flat table.
     followed : how long every row, immature ones too, was watched; None where rows stand for themselves alone.
+    alike : whole numbers, shape (n,): rows with maturity curves of their own; None: all are alike. Training sets it.
     fills : when closed leads got their fields, for the leak probes; None for a flat table.
     """
 
@@ -71,6 +72,7 @@ class Dataset:
     definition: Mapping[str, Any] = field(default_factory=dict)
     known_at: np.ndarray | None = None
     followed: Followed | None = None
+    alike: np.ndarray | None = None
     fills: Fills | None = None
 
     def __len__(self) -> int:
@@ -99,11 +101,13 @@ class Dataset:
         return self.cutoffs + round(self.horizon_days * DAY) <= self.now
 
     @cached_property
-    def censoring(self) -> CensoringWeights | None:
+    def censoring(self) -> StandsFor | None:
         """How many rows each stands for by what is known now; None where rows stand for themselves alone."""
         if self.followed is None or self.now is None or self.horizon_days is None:
             return None
-        return stands_for(self.followed, at=self.now, horizon_days=self.horizon_days, n_rows=len(self))
+        return stands_for(
+            self.followed, at=self.now, horizon_days=self.horizon_days, n_rows=len(self), alike=self.alike
+        )
 
     @cached_property
     def fit_weight(self) -> np.ndarray:
@@ -121,6 +125,7 @@ class Dataset:
             horizon_days=self.horizon_days,
             known_at=self.known_at,
             followed=self.followed,
+            alike=self.alike,
         )
 
     @cached_property

@@ -56,6 +56,7 @@ class Rows:
     horizon_days : None for a table that has no times.
     known_at : instants from which labels are known; None: the end of the horizon.
     followed : how long rows were watched; None where rows stand for themselves alone.
+    alike : whole numbers, which rows share maturity curves; None: all do.
     """
 
     order: np.ndarray
@@ -65,6 +66,7 @@ class Rows:
     horizon_days: float | None = None
     known_at: np.ndarray | None = None
     followed: Followed | None = None
+    alike: np.ndarray | None = None
 
 
 def split_newest(rows: Rows, *, share: float, among: np.ndarray | None = None) -> Fold:
@@ -116,8 +118,13 @@ def _fold(rows: Rows, train: np.ndarray, test: np.ndarray) -> Fold:
         worth, weights = float(len(matured)), None
         if rows.followed is not None:
             found = stands_for(
-                rows.followed, at=begin, horizon_days=rows.horizon_days, n_rows=len(rows.order)
+                rows.followed,
+                at=begin,
+                horizon_days=rows.horizon_days,
+                n_rows=len(rows.order),
+                alike=rows.alike,
             )
+            matured = matured[found.weight[matured] > 0]
             weights = found.weight[matured]
             worth = 0.0 if found.n_truncated else effective_size(weights)
         if worth >= len(kept) * (1 - _MOST_LOST):

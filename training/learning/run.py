@@ -25,6 +25,7 @@ from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Finding, find_leaks, without_blocked
+from training.learning.likeness import with_likeness
 from training.learning.random_split import random_split
 from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Affine
@@ -69,13 +70,12 @@ def train(
     config = config or TrainConfig()
     _check_enough(dataset)
     y, weight = dataset.y, dataset.weight
-    everything = np.arange(len(dataset))
     # Figures come from rows whose whole horizon has passed; early decided rows of younger leads only teach.
     mature = np.flatnonzero(dataset.is_mature)
     held_out = split_newest(dataset.rows, share=config.holdout_share, among=mature)
     older = np.setdiff1d(mature, held_out.test)
     leaks = find_leaks(dataset, older, allow=config.allow_fields)
-    dataset = without_blocked(dataset, leaks)
+    dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     oof = out_of_fold(dataset, folds, config=config, seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=config)
@@ -117,13 +117,14 @@ def train(
     _tell(progress, "judging on the newest leads", 1)
 
     _tell(progress, "fitting on all leads", 0)
+    everything = np.flatnonzero(dataset.fit_weight > 0)
     parts = fit_parts(
         dataset,
         everything,
         candidates=[choice.candidate],
         config=config,
         seed=seed,
-        weight=dataset.fit_weight,
+        weight=dataset.fit_weight[everything],
     )
     # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
     seen = np.concatenate([oof.rows, held_out.test])
