@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from data import columns, migrations, reading, scorelog, tables
 from data.columns import TrainingTables
+from data.conflicts import conflicting
 from data.database import connect, explained, insert_new, insert_new_ids
 from data.domain import Lead, Outcome, Touchpoint
 from data.errors import StoreError
@@ -39,10 +40,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many messages said something new, and how many were known already."""
+    """How many messages said something new, and how many were known already.
+
+    Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
+    up to 10,000 of these messages by (source, id, lead_id).
+    """
 
     new: int
     known: int
+    conflicts: int = 0
+    conflict_keys: tuple[tuple[str, str, str], ...] = ()
+
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            self.new + other.new,
+            self.known + other.known,
+            self.conflicts + other.conflicts,
+            (self.conflict_keys + other.conflict_keys)[:_CHUNK],
+        )
 
 
 def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> Store:
@@ -72,7 +87,8 @@ def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> 
 class Store:
     """Leads, touchpoints, outcomes and past scores in one database. May be shared by threads; processes open their own.
 
-    A touchpoint or outcome may come before its lead. Two messages with one id and different content: the first received stays.
+    A touchpoint or outcome may come before its lead. Two messages with one id and different content: the first received stays,
+    and the second is counted as a conflict.
     """
 
     def __init__(self, engine: Engine, *, url: str, busy_seconds: float) -> None:
@@ -174,14 +190,16 @@ class Store:
         )  # fmt: skip
 
     def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
-        new = total = 0
+        added = Added(0, 0)
         with self._turns.write() as connection:
             for chunk in _chunks(rows):
                 # Sorted by (source, id): on PostgreSQL two writers of the same ids meet in one order.
                 chunk.sort(key=lambda row: row[:2])
-                new += insert_new(connection, table, names, chunk)
-                total += len(chunk)
-        return Added(new, total - new)
+                new = insert_new(connection, table, names, chunk)
+                # Only where something was known can anything differ from what is held.
+                keys = conflicting(connection, table, names, chunk) if new < len(chunk) else []
+                added += Added(new, len(chunk) - new, len(keys), tuple(keys))
+        return added
 
     def histories(self, lead_ids: Sequence[str], *, cutoff: int | None = None) -> dict[str, LeadHistory]:
         """All that is held about these leads, or, with a cutoff, all that had happened and been received by then.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 N_REASONS = 5
+_SHOWN_IDS = 10
 
 
 class ScoreOut(BaseModel):
@@ -23,7 +25,9 @@ class ScoreOut(BaseModel):
     score: int = Field(ge=0, le=100, description="0 to 100; every 10 points double the odds")
     grade: str = Field(description="A to D")
     probability: float | None = Field(description="chance of the goal within the horizon; null when withheld")
-    low: float | None = Field(None, description="lower end of the interval of the probability; null without one")
+    low: float | None = Field(
+        None, description="lower end of the interval of the probability; null without one"
+    )
     high: float | None = Field(None, description="upper end; the card says what share is covered")
     points: float = Field(description="the score before rounding and clipping")
     baseline_points: float = Field(description="what a lead starts from")
@@ -51,6 +55,12 @@ class ScoreOut(BaseModel):
     degraded: bool = Field(
         description="true when the store did not answer, so only the request itself was looked at"
     )
+    conflicts: int = Field(
+        description="touchpoints of the request that say something else than what is kept under their id; what came first was scored"
+    )
+    conflict_ids: str | None = Field(
+        default=None, description="up to 10 of their touchpoint_ids, with commas; null without any"
+    )
 
 
 class ItemProblem(BaseModel):
@@ -77,6 +87,13 @@ class ReceivedOut(BaseModel):
     received: int
     new: int = Field(description="kept now")
     known: int = Field(description="already kept before, or saying nothing new")
+    conflicts: int = Field(
+        description="of the known ones, how many say something else than what is kept under their id; what came first stays"
+    )
+    conflict_ids: list[str] | None = Field(default=None, description="up to 10 of these ids")
+    message: str | None = Field(
+        default=None, description="how to correct what is kept, when there are conflicts"
+    )
 
 
 class PastScore(BaseModel):
@@ -135,6 +152,11 @@ def to_json(content: Any, *, status: int = 200, headers: dict[str, str] | None =
     """A JSON response; floats keep every digit."""
     body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def shown_ids(keys: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Up to 10 ids of (source, id, lead_id), each once, in order."""
+    return list(dict.fromkeys(key[1] for key in keys))[:_SHOWN_IDS]
 
 
 def number_or_none(value: float) -> float | None:

@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from data.domain import format_instant
 from data.snapshots import LeadHistory, ProfileVersion, snapshots_of
 from data.store import ScoreRow, Store
-from serving.answers import N_REASONS, number_or_none
+from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
@@ -36,6 +36,7 @@ logger = logging.getLogger("leadloop.serving")
 _SCORED_INSIDE = 50
 
 Answer = dict[str, Any]
+ConflictKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Seen:
     message: LeadMessage
     history: LeadHistory
     is_stored: bool
+    conflicts: tuple[ConflictKey, ...] = ()
 
 
 class Scoring:
@@ -102,12 +104,14 @@ class Scoring:
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """Write what is to be kept, then read every history once."""
         kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.says_something]
+        conflicts: dict[str, list[ConflictKey]] = {}
         if kept:
             self._store.add_leads([m.lead(now=now) for m in kept], now=now)
             touchpoints = [t for m in kept for t in m.received(now=now)]
             if touchpoints:
-                self._store.add_touchpoints(touchpoints, now=now)
-        return self._seen(messages, self._histories(messages, now), now)
+                for key in self._store.add_touchpoints(touchpoints, now=now).conflict_keys:
+                    conflicts.setdefault(key[2], []).append(key)
+        return self._seen(messages, self._histories(messages, now), now, conflicts=conflicts)
 
     def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
         ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
@@ -120,6 +124,7 @@ class Scoring:
         now: int,
         *,
         is_kept: bool = True,
+        conflicts: Mapping[str, Sequence[ConflictKey]] | None = None,
     ) -> list[Seen | Problem]:
         found: list[Seen | Problem] = []
         for message in messages:
@@ -128,7 +133,8 @@ class Scoring:
             if held is None and not message.says_something:
                 found.append(no_information(message) if is_kept else store_away())
             elif is_stored and held is not None:
-                found.append(Seen(message, held, is_stored=True))
+                of_lead = tuple((conflicts or {}).get(held.lead_id, ()))
+                found.append(Seen(message, held, is_stored=True, conflicts=of_lead))
             else:
                 found.append(Seen(message, joined(held, message, now=now), is_stored=False))
         return found
@@ -220,6 +226,8 @@ def answers_of(
             "route": ROUTE,
             "stored": item.is_stored,
             "degraded": is_degraded,
+            "conflicts": len(item.conflicts),
+            "conflict_ids": ", ".join(shown_ids(item.conflicts)) or None,
         }
         made.append(answer)
         rows.append(

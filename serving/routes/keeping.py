@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from data.store import Added
-from serving.answers import to_json
+from serving.answers import shown_ids, to_json
 from serving.messages import read_items
 from serving.parts import Parts
 
 T = TypeVar("T")
+
+_MENDING = {
+    "outcomes": "To correct an outcome, send one of kind retracted whose undoes names the old outcome_id, and the right outcome under a "
+    "new outcome_id.",
+    "touchpoints": "To add the other touchpoint, send it under a touchpoint_id of its own.",
+}
 
 
 async def keep(
@@ -23,6 +29,7 @@ async def keep(
     name: str,
     read: Callable[[object], T],
     add: Callable[[list[T], int], Added],
+    count: Callable[[list[T]], None] | None = None,
 ) -> Response:
     """Read every item, write them in one transaction, and answer 200 with the counts.
 
@@ -30,4 +37,18 @@ async def keep(
     """
     items = await run_in_threadpool(read_items, body, name=name, read=read)
     added = await parts.writer.run(lambda now: add(items, now), patience=parts.write_patience)
-    return to_json({"received": len(items), "new": added.new, "known": len(items) - added.new})
+    if count is not None:
+        count(items)
+    answer: dict[str, Any] = {"received": len(items), "new": added.new, "known": added.known}
+    return to_json({**answer, **_conflicts(added, name)})
+
+
+def _conflicts(added: Added, name: str) -> dict[str, Any]:
+    if not added.conflicts:
+        return {"conflicts": 0}
+    return {
+        "conflicts": added.conflicts,
+        "conflict_ids": shown_ids(added.conflict_keys),
+        "message": f"{added.conflicts:,} of the {name} say something else than what is kept under their id; what came first stays. "
+        f"{_MENDING[name]}",
+    }

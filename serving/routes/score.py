@@ -85,13 +85,31 @@ def _items(body: object) -> list[object]:
 
 
 def _read_all(items: list[object], fields: Collection[str], now: int) -> list[LeadMessage | Problem]:
+    """Each item as a message or a problem. A lead comes once in a request: all items are scored at one cutoff, so a second message
+    would be seen by the first one's score too."""
     found: list[LeadMessage | Problem] = []
-    for item in items:
+    place: dict[str, int] = {}
+    for index, item in enumerate(items):
         try:
-            found.append(read_score(item, fields=fields, now=now))
+            message = read_score(item, fields=fields, now=now)
         except Problem as problem:
             found.append(problem)
+            continue
+        if message.lead_id is not None and place.setdefault(message.lead_id, index) != index:
+            found.append(_duplicate(place[message.lead_id]))
+        else:
+            found.append(message)
     return found
+
+
+def _duplicate(first: int) -> Problem:
+    return Problem(
+        422,
+        "duplicate_lead",
+        f"This lead_id is item {first} of the request already, so this item was neither scored nor kept; "
+        "join the two items, or send this one in a request of its own.",
+        pointer="/lead_id",
+    )
 
 
 def _bulk(results: list[Answer | Problem], served: Served) -> Response:

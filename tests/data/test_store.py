@@ -57,8 +57,33 @@ def test_same_message_twice_is_the_same_as_once(store: Store):
 
 def test_of_two_messages_with_one_id_the_first_stays(store: Store):
     store.add_touchpoints([touch("t1", value=1.0)], now=NOW)
-    assert store.add_touchpoints([touch("t1", value=2.0, received_at=1)], now=NOW) == Added(new=0, known=1)
-    assert [t.value for t in store.histories(["ada"])["ada"].touchpoints] == [1.0]
+    added = store.add_touchpoints(
+        [touch("t2"), touch("t1", value=2.0, received_at=1), touch("t1", value=1.0)], now=NOW
+    )
+    assert added == Added(new=1, known=2, conflicts=1, conflict_keys=(("api", "t1", "ada"),))
+    assert [t.value for t in store.histories(["ada"])["ada"].touchpoints] == [1.0, None]
+
+
+def test_received_at_is_no_part_of_what_a_message_says(store: Store):
+    store.add_outcomes([Outcome("o1", "ada", "won", DAY, received_at=2 * DAY)], now=NOW)
+    again = [Outcome("o1", "ada", "won", DAY, received_at=3 * DAY), Outcome("o1", "ada", "won", DAY)]
+    assert store.add_outcomes(again, now=NOW) == Added(new=0, known=2)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Outcome("o1", "ada", "lost", DAY),
+        Outcome("o1", "bob", "won", DAY),
+        Outcome("o1", "ada", "won", DAY + 1),
+        Outcome("o1", "ada", "won", DAY, amount=1.0),
+        Outcome("o1", "ada", "won", DAY, undoes="o0"),
+    ],
+)
+def test_every_part_of_a_statement_can_be_in_conflict(store: Store, other: Outcome):
+    store.add_outcomes([Outcome("o1", "ada", "won", DAY)], now=NOW)
+    assert store.add_outcomes([other], now=NOW) == Added(0, 1, 1, (("api", "o1", other.lead_id),))
+    assert [o.kind for o in store.outcomes_of(["ada"])["ada"]] == ["won"]
 
 
 def test_ids_of_two_sources_do_not_collide(store: Store):

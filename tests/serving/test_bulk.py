@@ -57,8 +57,25 @@ def test_bulk_must_be_a_list_with_something_in_it(service: Service):
     assert_problem(service.post("/v1/score/bulk", {"leads": {"title": "CTO"}}), 422, "not_a_list")
 
 
-def test_the_same_lead_twice_in_a_bulk_is_seen_whole_by_both(service: Service):
+def test_a_lead_that_comes_twice_in_a_bulk_is_scored_once_without_the_second_message(service: Service):
+    """Both were scored on the last profile: all items of a request have one cutoff."""
     visit = {"touchpoint_id": "t", "occurred_at": "2026-03-07T14:30:00Z", "type": "pricing_view"}
-    leads = [{"lead_id": "a", "employees": 5}, {"lead_id": "a", "touchpoints": [visit]}]
-    first, second = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
-    assert first["points"] == second["points"]
+    alone = service.post("/v1/score", {"lead_id": "x", "employees": 5}).json()["points"]
+    leads = [{"lead_id": "a", "employees": 5}, {"lead_id": "b"}, {"lead_id": "a", "touchpoints": [visit]}]
+    said = service.post("/v1/score/bulk", {"leads": leads}).json()
+    first, _, second = said["results"]
+    assert first["points"] == alone
+    assert (second["index"], second["code"], second["pointer"]) == (2, "duplicate_lead", "/lead_id")
+    assert "item 0" in second["message"]
+    assert service.store.counts()["touchpoints"] == 0
+
+
+def test_a_message_that_cannot_be_read_does_not_stand_in_the_way_of_the_next(service: Service):
+    leads = [
+        {"lead_id": "a", "titel": "CTO"},
+        {"lead_id": "a", "title": "CTO"},
+        {"title": "CTO"},
+        {"title": "CTO"},
+    ]
+    results = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
+    assert [r.get("code") for r in results] == ["unknown_field", None, None, None]

@@ -31,15 +31,15 @@ KINDS = [
 @pytest.mark.parametrize(("path", "name", "item"), KINDS)
 def test_twice_is_once(service: Service, path: str, name: str, item: dict):
     first, again = service.post(path, item), service.post(path, item)
-    assert (first.status_code, first.json()) == (200, {"received": 1, "new": 1, "known": 0})
-    assert (again.status_code, again.json()) == (200, {"received": 1, "new": 0, "known": 1})
+    assert (first.status_code, first.json()) == (200, {"received": 1, "new": 1, "known": 0, "conflicts": 0})
+    assert (again.status_code, again.json()) == (200, {"received": 1, "new": 0, "known": 1, "conflicts": 0})
     assert service.store.counts()[name] == 1
 
 
 @pytest.mark.parametrize(("path", "name", "item"), KINDS)
 def test_one_a_list_or_a_named_list(service: Service, path: str, name: str, item: dict):
-    assert service.post(path, [item, item]).json() == {"received": 2, "new": 1, "known": 1}
-    assert service.post(path, {name: [item]}).json() == {"received": 1, "new": 0, "known": 1}
+    assert service.post(path, [item, item]).json() == {"received": 2, "new": 1, "known": 1, "conflicts": 0}
+    assert service.post(path, {name: [item]}).json() == {"received": 1, "new": 0, "known": 1, "conflicts": 0}
 
 
 @pytest.mark.parametrize(("path", "name", "item"), KINDS)
@@ -68,7 +68,12 @@ def test_outcome_and_touchpoint_without_id_are_known_by_what_they_say(service: S
         ("/v1/outcomes", outcome, {**outcome, "kind": "won"}),
         ("/v1/touchpoints", visit, {**visit, "type": "webinar"}),
     ):
-        assert service.post(path, [item, item, other]).json() == {"received": 3, "new": 2, "known": 1}
+        assert service.post(path, [item, item, other]).json() == {
+            "received": 3,
+            "new": 2,
+            "known": 1,
+            "conflicts": 0,
+        }
         assert service.post(path, item).json()["new"] == 0
 
 
@@ -132,3 +137,48 @@ def test_model_tells_version_features_and_grades(service: Service):
     assert (said["model_version"], said["goal"], said["horizon_days"]) == ("7", "qualified", 90)
     assert said["grades"] == {"A": 70, "B": 55, "C": 45}
     assert [f["name"] for f in said["features"]] == list(service.scorer.features.names)
+
+
+def test_another_content_under_a_known_id_is_told(service: Service):
+    """It was answered like a repetition, and the second outcome was lost without a word."""
+    service.post("/v1/outcomes", OUTCOME)
+    said = service.post("/v1/outcomes", [OUTCOME, {**OUTCOME, "kind": "lost"}]).json()
+    assert {k: said[k] for k in ("received", "new", "known", "conflicts")} == {
+        "received": 2,
+        "new": 0,
+        "known": 2,
+        "conflicts": 1,
+    }
+    assert said["conflict_ids"] == ["o1"]
+    assert "retracted" in said["message"]
+    assert [o["kind"] for o in service.get("/v1/leads/ada").json()["outcomes"]] == ["qualified"]
+
+
+def test_another_content_in_one_list_is_told_and_ten_ids_are_enough(service: Service):
+    visits = [{**VISIT, "touchpoint_id": f"t{i:02}", "type": kind} for kind in ("a", "b") for i in range(12)]
+    said = service.post("/v1/touchpoints", visits).json()
+    assert (said["new"], said["known"], said["conflicts"]) == (12, 12, 12)
+    assert said["conflict_ids"] == [f"t{i:02}" for i in range(10)]
+    assert "retracted" not in said["message"]
+
+
+def test_a_senders_clock_ahead_of_ours_is_no_conflict(service: Service):
+    ahead = {**OUTCOME, "occurred_at": "2026-03-08T12:03:00Z"}
+    assert service.post("/v1/outcomes", ahead).json()["new"] == 1
+    service.clock.forward(1 / 24 / 60)
+    assert service.post("/v1/outcomes", ahead).json()["conflicts"] == 0
+
+
+def test_a_score_tells_touchpoints_that_say_something_else(service: Service):
+    visit = {k: v for k, v in VISIT.items() if k != "lead_id"}
+    first = service.post("/v1/score", {"lead_id": "ada", "touchpoints": [visit]}).json()
+    again = service.post("/v1/score", {"lead_id": "ada", "touchpoints": [visit]}).json()
+    other = service.post("/v1/score", {"lead_id": "ada", "touchpoints": [{**visit, "type": "demo"}]}).json()
+    assert [(s["conflicts"], s["conflict_ids"]) for s in (first, again, other)] == [
+        (0, None),
+        (0, None),
+        (1, "t1"),
+    ]
+    leads = [{"lead_id": "bob", "touchpoints": [visit]}, {"lead_id": "ada", "touchpoints": [visit]}]
+    bulk = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
+    assert [s["conflicts"] for s in bulk] == [1, 0]

@@ -30,6 +30,7 @@ def test_answer_is_flat_and_names_everything(service: Service):
         "reason_1", "reason_1_points", "reason_2", "reason_2_points", "reason_3", "reason_3_points",
         "reason_4", "reason_4_points", "reason_5", "reason_5_points",
         "model_version", "score_id", "scored_at", "goal", "horizon_days", "route", "stored", "degraded",
+        "conflicts", "conflict_ids",
     ]  # fmt: skip
     assert (said["lead_id"], said["model_version"], said["goal"]) == ("ada", "7", "qualified")
     assert (said["horizon_days"], said["route"], said["stored"], said["degraded"]) == (
@@ -248,21 +249,23 @@ def test_without_a_champion_the_way_to_one_is_told(service_without_model: Servic
 
 def test_leads_are_kept_before_there_is_a_model(service_without_model: Service):
     said = service_without_model.post("/v1/leads", {"lead_id": "ada", "title": "CTO"})
-    assert (said.status_code, said.json()) == (200, {"received": 1, "new": 1, "known": 0})
+    assert (said.status_code, said.json()) == (200, {"received": 1, "new": 1, "known": 0, "conflicts": 0})
 
 
 def test_both_databases_keep_and_score_alike(store_url: str, tmp_path: Path):
     made = make_service(tmp_path, store_url=store_url)
     try:
         lead = {"lead_id": "ada", "title": "CTO", "employees": 5, "x_plan": "gold", "touchpoints": [VISIT]}
+        others = [{"lead_id": f"other {i}", "employees": i} for i in range(59)]
         answers = [
             made.post("/v1/score", lead).json(),
-            *made.post("/v1/score/bulk", {"leads": [lead] * 60}).json()["results"],
+            *made.post("/v1/score/bulk", {"leads": [*others, lead]}).json()["results"],
         ]
         assert made.post("/v1/touchpoints", {**VISIT, "lead_id": "ada"}).json() == {
             "received": 1,
             "new": 0,
             "known": 1,
+            "conflicts": 0,
         }
         for answer in (answers[0], answers[-1]):
             cutoff = parse_instant(answer["scored_at"], name="cutoff")

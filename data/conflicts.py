@@ -1,0 +1,66 @@
+"""Messages that say something else than what is held under their id.
+
+Facts are never changed, so of two messages with one id the first stays. Whoever sent the second believes it was taken: it has to be told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, text
+
+from data.domain import SECOND
+
+_UNSAID = ("received_at", "received_assumed")
+# A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
+_SET_BACK = 300 * SECOND
+_OF_THESE = {
+    "sqlite": "IN (SELECT value FROM json_each(:ids))",
+    "postgresql": "= ANY(:ids)",
+}
+
+
+def conflicting(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[str, str, str]]:
+    """(source, id, lead_id) of those rows whose content is not what is held under their (source, id).
+
+    Parameters
+    ----------
+    names : columns of the rows; the first two are the source and the id.
+    rows : as just inserted, new ones and known ones. When a message was received is no part of what it says.
+    """
+    held = {row[:2]: row for row in _held(connection, table, names, rows)}
+    said = [i for i, name in enumerate(names) if name not in (*_UNSAID, "occurred_at")]
+    occurred, received, assumed, lead = (
+        names.index(name) for name in ("occurred_at", "received_at", "received_assumed", "lead_id")
+    )
+
+    def differs(row: tuple[Any, ...], kept: tuple[Any, ...]) -> bool:
+        if any(row[i] != kept[i] for i in said):
+            return True
+        ahead = row[occurred] - kept[occurred]
+        was_set_back = not kept[assumed] and kept[occurred] == kept[received] and 0 < ahead <= _SET_BACK
+        return ahead != 0 and not was_set_back
+
+    return [(row[0], row[1], row[lead]) for row in rows if differs(row, held[row[:2]])]
+
+
+def _held(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[Any, ...]]:
+    dialect = connection.dialect.name
+    ids = defaultdict(set)
+    for row in rows:
+        ids[row[0]].add(row[1])
+    # Names of columns are ours; nothing that was sent stands in the statement.
+    statement = text(
+        f"SELECT {', '.join(names)} FROM {table.name} WHERE {names[0]} = :source AND {names[1]} {_OF_THESE[dialect]}"
+    )
+    for source, those in ids.items():
+        wanted = sorted(those)
+        parameters = {"source": source, "ids": json.dumps(wanted) if dialect == "sqlite" else wanted}
+        yield from map(tuple, connection.execute(statement, parameters))
