@@ -22,7 +22,7 @@ def auc_error(auc: float, n_goals: float, n_others: float) -> float:
     Hanley and McNeil (1982), The meaning and use of the area under a ROC curve.
 
     >>> round(auc_error(0.9, 100, 100), 4)
-    0.0218
+    0.0226
     """
     if min(n_goals, n_others) <= 0:
         return math.inf
@@ -40,7 +40,7 @@ def odds_ratio(counts: np.ndarray) -> tuple[float, float, float]:
     """Odds ratio of a 2x2 table and its one-sided 99 % bounds; half a lead is added to each cell, so that empty ones stay finite.
 
     >>> tuple(round(v, 2) for v in odds_ratio(np.array([[200.0, 100.0], [100.0, 200.0]])))
-    (3.97, 2.68, 5.89)
+    (3.98, 2.66, 5.95)
     """
     cells = np.asarray(counts, dtype=np.float64) + 0.5
     log = math.log(cells[0, 0] * cells[1, 1] / (cells[0, 1] * cells[1, 0]))
