@@ -121,7 +121,7 @@ def noise_frame(seed: int, *, n: int = 1_000) -> pd.DataFrame:
             "amount_paid": np.exp(rng.normal(6, 2, size=n)),
             "mostly_zero": np.where(rng.random(n) < 0.9, 0.0, rng.random(n)),
             "half_empty": half_empty,
-            "mostly_empty": np.where(rng.random(n) < 0.97, None, "x"),
+            "mostly_empty": pd.Series("x", index=range(n), dtype=object).mask(rng.random(n) < 0.97),
             "two": rng.choice(["a", "b"], size=n),
             "ten": rng.choice(list("abcdefghij"), size=n),
             "rare_levels": rng.integers(0, 150, size=n).astype(str),
@@ -161,8 +161,8 @@ def _show(name: str, table: WithLeaks, result: TrainingResult) -> dict[str, Any]
     print(
         f"  clean columns blocked: {', '.join(blocked) or 'none'}; warned of: {', '.join(warned) or 'none'}"
     )
-    if (why := reason_to_ask(result.card)) is not None:
-        print(f"  what is left has to be accepted before a promotion: {why}")
+    if (ask := reason_to_ask(result.card)) is not None:
+        print(f"  what is left has to be accepted before a promotion: {ask}")
     return {
         "found": sum(leak in found for leak in table.leaks),
         "of": len(table.leaks),
