@@ -104,10 +104,18 @@ def build_dataset(
     horizon_days: int = 90,
     now: Moment = None,
     ages_days: Sequence[float] | None = None,
+    immature: str | None = None,
 ) -> Dataset:
-    """Features, labels and weights of every mature (lead, cutoff) at ``now`` (this moment by default)."""
-    ages = TrainConfig().ages_days if ages_days is None else tuple(ages_days)
-    return _build_dataset(store, goal=goal, horizon_days=horizon_days, now=instant(now), ages_days=ages)
+    """Features, labels and weights of every (lead, cutoff) whose label is known at ``now`` (this moment by default)."""
+    usual = TrainConfig()
+    return _build_dataset(
+        store,
+        goal=goal,
+        horizon_days=horizon_days,
+        now=instant(now),
+        ages_days=usual.ages_days if ages_days is None else tuple(ages_days),
+        immature=usual.immature if immature is None else immature,
+    )
 
 
 def train(dataset: Dataset, config: TrainConfig | None = None, *, seed: int = 0) -> TrainingResult:
@@ -134,11 +142,14 @@ def judge(version: ModelVersion | str, *, store: Store | None = None, now: Momen
     return _judge(registry, known, dataset)
 
 
-def promote(version: ModelVersion | str, *, accept_leaks: bool = False) -> ModelVersion:
-    """Make a version the champion; services pick it up within seconds. One that looks too good needs ``accept_leaks``."""
+def promote(
+    version: ModelVersion | str, *, accept_leaks: bool = False, new_family: bool = False
+) -> ModelVersion:
+    """Make a version the champion; services pick it up within seconds. One that looks too good needs ``accept_leaks``, one whose label
+    means something else than the champion's ``new_family``."""
     registry, known = open_registry(), _version(version)
     registry.load(known.goal, known.number)  # a damaged version is refused here, not by every service later
-    return registry.promote(known.goal, known.number, accept_leaks=accept_leaks)
+    return registry.promote(known.goal, known.number, accept_leaks=accept_leaks, new_family=new_family)
 
 
 def rollback(goal: str | None = None) -> ModelVersion:

@@ -27,7 +27,7 @@ def score(
     from leadloop import notebook
     from leadloop.scoring import explained
 
-    store, scorer = notebook.existing_store(), notebook.load_scorer(version)
+    scorer, store = notebook.load_scorer(version), notebook.existing_store()
     if lead_ids:
         seen = notebook.snapshots(store, lead_ids, cutoff=now)
         missing = [lead_id for lead_id in lead_ids if lead_id not in set(seen.lead_ids)]
@@ -77,7 +77,7 @@ def outcomes(
     if lead_id not in store.histories([lead_id]):
         raise ContractError(f"nothing is known of {lead_id}; import the lead or check its id")
     if kind is not None:
-        when = instant(at, name="--at")
+        when = now if at is None else instant(at, name="--at")
         if when > now:
             raise ContractError(
                 f"--at lies in the future; an outcome is recorded once it has happened, found {at}"

@@ -36,6 +36,7 @@ def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Js
             horizon_days=chosen.horizon_days,
             now=now,
             ages_days=chosen.ages_days,
+            immature=chosen.immature,
         )
         step("reading leads", 1, 1)
         result = run_training(dataset, chosen, seed=seed, progress=step)
@@ -69,12 +70,15 @@ def judge(
 def promote(
     version: Version,
     accept_leaks: Annotated[bool, typer.Option(help="Promote although the model looks too good.")] = False,
+    new_family: Annotated[
+        bool, typer.Option(help="Promote although its label means something else than the champion's.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a version the champion; running services pick it up within seconds."""
     from leadloop import notebook
 
-    made = notebook.promote(version, accept_leaks=accept_leaks)
+    made = notebook.promote(version, accept_leaks=accept_leaks, new_family=new_family)
     card = notebook.open_registry().card(made.goal, made.number)
     if card["candidate"] == "base_rate":
         console.err.print(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from data.domain import DAY, format_instant, parse_instant
+from data.domain import DAY, Lead, format_instant, parse_instant
+from data.store import open_store
 from leadloop.command import main
 
 END = "2026-06-30T00:00:00Z"
@@ -56,6 +59,15 @@ def fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Shell(tmp_path / "var", capsys, monkeypatch)
 
 
+@pytest.fixture
+def stocked(fresh: Shell) -> Shell:
+    """A home whose store knows the lead L-1."""
+    fresh.home.mkdir()
+    with closing(open_store(f"sqlite:///{fresh.home / 'leadloop.db'}")) as store:
+        store.add_leads([Lead("L-1", 1_780_000_000_000_000, {"title": "CEO"})], now=1_780_000_000_000_000)
+    return fresh
+
+
 @pytest.mark.slow
 def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
     made = run.json("world", str(home / "export"), "--leads", "6000", "--seed", "3", "--end", END)
@@ -92,6 +104,7 @@ def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
     assert one["baseline_points"] + sum(r["points"] for r in one["reasons"]) + one[
         "small_points"
     ] == pytest.approx(one["points"], abs=1e-9)
+    assert run("score", "NOBODY", "--now", END).code == 1
     text = run("score", best["lead_id"], "--now", END).out
     assert f"score {best['score']}" in text
     assert "baseline" in text
@@ -120,16 +133,53 @@ def test_scoring_without_a_champion_says_how_to_get_one(fresh: Shell):
     assert "leadloop train" in done.err
 
 
-def test_an_unknown_outcome_names_the_nearest(fresh: Shell):
-    done = fresh("outcomes", "L-1", "wonn")
+def test_an_unknown_outcome_names_the_nearest(stocked: Shell):
+    done = stocked("outcomes", "L-1", "wonn")
     assert done.code == 1
     assert "did you mean 'won'" in done.err
 
 
-def test_a_naive_time_is_refused(fresh: Shell):
-    done = fresh("outcomes", "L-1", "won", "--at", "2026-06-29T10:00:00")
+def test_a_naive_time_is_refused(stocked: Shell):
+    done = stocked("outcomes", "L-1", "won", "--at", "2026-06-29T10:00:00")
     assert done.code == 1
-    assert "no time zone" in done.err
+    assert "--at has no time zone" in done.err
+
+
+def test_an_outcome_in_the_future_is_refused(stocked: Shell):
+    done = stocked("outcomes", "L-1", "won", "--at", "2199-01-01T00:00:00Z")
+    assert done.code == 1
+    assert "future" in done.err
+
+
+def test_an_outcome_of_an_unknown_lead_is_refused(stocked: Shell):
+    """A typo in the id was recorded without a word."""
+    done = stocked("outcomes", "L-2", "won")
+    assert done.code == 1
+    assert "nothing is known of L-2" in done.err
+
+
+def test_reading_where_nothing_was_imported_makes_no_store(fresh: Shell):
+    """A typo in LEADLOOP_STORE made an empty database and scored 0 leads."""
+    assert fresh("outcomes", "L-1").code == 1
+    assert not (fresh.home / "leadloop.db").exists()
+
+
+def test_a_taken_port_is_said_in_words(fresh: Shell):
+    """It ended in a traceback of the process manager."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = fresh("serve", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert "choose another --port" in done.err
+
+
+def test_a_report_that_cannot_be_written_is_said_in_words(run: Shell, tmp_path: Path):
+    if run("report", "champion", "--out", str(tmp_path / "r.html")).code == 1:
+        pytest.skip("no champion: the loop by hand did not run before")
+    done = run("report", "--out", str(tmp_path / "nowhere" / "r.html"))
+    assert done.code == 1
+    assert "cannot write" in done.err
 
 
 def test_importing_a_folder_that_is_not_there(fresh: Shell, tmp_path: Path):
