@@ -36,6 +36,7 @@ class ClosedLead:
 
 
 Key = tuple[str, str]
+_Table = tuple[dict[Key, list[float]], dict[str, tuple[float, float]], float, float]
 
 
 @dataclass
@@ -80,11 +81,24 @@ class NaiveBayes:
 
         A lead without a team, or of a team without counts, is measured by the counts of all teams.
         """
-        own = lead.team is not None and lead.team in self.counts
-        rows, won, lost = self._table([lead.team] if own else list(self.counts))
-        if won <= SMOOTHING or lost <= SMOOTHING:
+        return self.chances([lead])[0]
+
+    def chances(self, leads: Sequence[ClosedLead]) -> list[float | None]:
+        """``chance`` of each lead."""
+        tables: dict[str | None, _Table] = {}
+        found = []
+        for lead in leads:
+            team = lead.team if lead.team in self.counts else None
+            if team not in tables:
+                own = team is not None
+                tables[team] = self._table([team] if own else list(self.counts))
+            found.append(self._of(lead, tables[team]))
+        return found
+
+    def _of(self, lead: ClosedLead, table: _Table) -> float | None:
+        rows, sums, won, lost = table
+        if not won or not lost:
             return None
-        sums = _sums(rows)
         for_won, for_lost = won / (won + lost), lost / (won + lost)
         for name, value in self._keys(lead, won=None):
             row = rows.get((name, value))
@@ -111,16 +125,21 @@ class NaiveBayes:
                 yield name, str(value)
         yield from (("tag", tag) for tag in lead.tags)
 
-    def _table(self, teams: Sequence[str | None]) -> tuple[dict[Key, list[float]], float, float]:
-        """Smoothed rows of these teams, summed, and the totals of won and lost."""
+    def _table(self, teams: Sequence[str | None]) -> _Table:
+        """Smoothed rows of these teams, summed; their sums by field; and the totals of won and lost."""
         rows: dict[Key, list[float]] = {}
         for team in teams:
             for key, (won, lost) in self.counts[team].items():
                 row = rows.setdefault(key, [0.0, 0.0])
                 row[0] += won + SMOOTHING
                 row[1] += lost + SMOOTHING
-        totals = [sum(self.closed[team][at] + SMOOTHING for team in teams) for at in (0, 1)]
-        return rows, totals[0], totals[1]
+        totals = [
+            sum(self.closed[team][at] + SMOOTHING for team in teams)
+            if any(self.closed[team][at] for team in teams)
+            else 0.0
+            for at in (0, 1)
+        ]
+        return rows, _sums(rows), totals[0], totals[1]
 
 
 def _sums(rows: Mapping[Key, Sequence[float]]) -> dict[str, tuple[float, float]]:
