@@ -1,9 +1,10 @@
 """How near do the chances come to the truth? Measured on the synthetic firm, whose true chances are known.
 
 The truth knows each lead's intent and the part of its fit that no field shows; no model can. So two oracles stand beside the model on
-the newest leads: the *truth* itself, and the *observable oracle*, the best that can be said from what a CRM holds. The latter is
-estimated: trees fitted on the true chances (not on outcomes) of a second, larger firm of the same make, which also may look at the calendar.
-Log losses are expected ones, over the draw of the outcome from its true chance, so that luck in 4,000 outcomes does not blur a difference of 1 %.
+the newest leads: the *truth* itself, and the *observable oracle*, the best that can be said from what a CRM holds. The latter
+is estimated: trees fitted on the true chances (not on outcomes) of a second, larger firm of the same make, which also may look at the
+calendar. Log losses are expected ones, over the draw of the outcome from its true chance, so that luck in 4,000 outcomes does not blur a
+difference of 1 %.
 
     python -m benchmarks.oracle
 """
