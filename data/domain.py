@@ -105,8 +105,14 @@ def check_id(value: object, *, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ContractError(f"{name} must be a non-empty text, not {type(value).__name__}")
     text = value.strip()
-    if len(text) > _MAX_ID or not text.isprintable():
-        raise ContractError(f"{name} must be at most {_MAX_ID} printable characters; it has {len(text)}")
+    odd = next((place for place, character in enumerate(text, 1) if not character.isprintable()), None)
+    if odd is not None:
+        raise ContractError(
+            f"{name} holds a character that cannot be printed (U+{ord(text[odd - 1]):04X} at place {odd}); "
+            "an id is printable text"
+        )
+    if len(text) > _MAX_ID:
+        raise ContractError(f"{name} must be at most {_MAX_ID} characters; it has {len(text)}")
     return text
 
 
@@ -150,6 +156,8 @@ def check_profile(fields: Mapping[str, Any], *, extra: tuple[str, ...] = ()) -> 
         checked: str | float | None
         if name in NUMBER_FIELDS:
             checked = check_number(value, name=name)
+            if checked is not None and checked < 0:
+                raise ContractError(f"{name} must not be negative; send null when it is not known")
         elif name in TEXT_FIELDS:
             checked = check_text(value, name=name)
         elif _CUSTOM_NAME.fullmatch(name) or name in extra:

@@ -2,7 +2,7 @@
 
 | module | promises |
 |---|---|
-| `service`, `late`, `orphans`, `metric_paths` | the BentoML service: process, workers, readiness, metrics |
+| `service`, `late`, `orphans`, `metrics`, `metric_paths` | the BentoML service: process, workers, readiness, metrics |
 | `app`, `parts` | one FastAPI application, assembled from collaborators given as values |
 | `json_body`, `limits`, `problems` | what is read, how much of it, and how a refusal looks |
 | `messages`, `message_fields`, `answers` | what a request may say and what an answer says |

@@ -2,7 +2,8 @@
 
 A thread in each process asks the registry which version is champion. A new one is fetched, tried out in a process of its own, and only then
 put in the place of the old one, in one step: a request keeps the scorer it started with. Whatever goes wrong, the last good one keeps
-serving, also across restarts, from the copy on disk. A version that fails its trial is refused and remembered, not tried again and again.
+serving, also across restarts, from the copy on disk. A version that fails its trial is refused and tried again with growing pauses, and at
+once when it is made champion anew: it may have been mended in the registry.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ logger = logging.getLogger("leadloop.serving")
 
 _CURRENT = "current.json"
 _LONGEST_WAIT = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 600.0
 _KEPT_VERSIONS = 3
 
 
@@ -56,6 +59,15 @@ class Watch:
     trouble: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version that failed its trial: why, and when (seconds of the clock) and after what pause it is tried again."""
+
+    why: str
+    next_try: float
+    pause: float
+
+
 class LiveScorer:
     """The served model of one goal, exchanged while it serves.
 
@@ -66,6 +78,8 @@ class LiveScorer:
     folder : where copies are kept; shared by the processes of one service.
     poll_seconds : how often the registry is asked. While it does not answer, the pauses grow up to a minute.
     trial : raises when a folder's scorer must not serve; runs the scorer in a process of its own.
+    seconds : a clock that never goes back; the pauses before a refused version is tried again go by it.
+    told : called after every look at the registry, whether it succeeded or not.
     """
 
     def __init__(
@@ -76,6 +90,8 @@ class LiveScorer:
         folder: Path,
         poll_seconds: float,
         trial: Callable[[Path], None] = try_out,
+        seconds: Callable[[], float] = time.monotonic,
+        told: Callable[[LiveScorer], None] = lambda _: None,
     ) -> None:
         self.goal = goal
         self.watch = Watch()
@@ -84,7 +100,10 @@ class LiveScorer:
         self._poll_seconds = poll_seconds
         self._trial = trial
         self._served: Served | None = None
-        self._refused: dict[str, str] = {}
+        self._seconds = seconds
+        self._told = told
+        self._refused: dict[str, Refusal] = {}
+        self._is_away = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -139,23 +158,36 @@ class LiveScorer:
         """Ask the registry once and follow its champion. Raises what the registry raises; the served model stays."""
         number = self._registry.resolve(self.goal, "champion")
         served = self._served
-        if (
-            number is not None
-            and number not in self._refused
-            and (served is None or served.version != number)
-        ):
+        if number is not None and (served is None or served.version != number) and self._is_due(number):
             self._exchange(number)
-        self.watch = Watch(champion=number, refused=dict(self._refused))
+        self.watch = Watch(champion=number, refused=self._whys())
+
+    def _is_due(self, number: str) -> bool:
+        refusal = self._refused.get(number)
+        is_named_anew = self.watch.champion != number
+        return refusal is None or is_named_anew or self._seconds() >= refusal.next_try
+
+    def _whys(self) -> dict[str, str]:
+        return {number: refusal.why for number, refusal in self._refused.items()}
 
     def _exchange(self, number: str) -> None:
         folder = self._folder / number
         try:
             self._served = self._made_ready(number, folder)
         except DamagedScorerError as fault:
-            self._refused[number] = str(fault)
+            before = self._refused.get(number)
+            pause = _FIRST_PAUSE if before is None else min(2 * before.pause, _LONGEST_PAUSE)
+            self._refused[number] = Refusal(str(fault), self._seconds() + pause, pause)
             shutil.rmtree(folder, ignore_errors=True)
-            logger.error("version %s is refused, %s keeps serving: %s", number, self._name(), fault)
+            logger.error(
+                "version %s is refused, %s keeps serving; it is tried again in %.0f s: %s",
+                number,
+                self._name(),
+                pause,
+                fault,
+            )
             return
+        self._refused.pop(number, None)
         _write_note(self._folder, {"version": number, "hash": scorer_hash(folder)})
         logger.info("version %s serves", number)
         self._forget_old(number)
@@ -191,17 +223,22 @@ class LiveScorer:
             try:
                 self.look()
                 pause = self._poll_seconds
+                if self._is_away:
+                    self._is_away = False
+                    logger.info("the registry can be followed again, %s serves", self._name())
             except Exception as fault:
                 # Whatever it is, it must not end the watch: the served model stays, and the next look may succeed.
-                if self.watch.trouble is None:
+                if not self._is_away:
+                    self._is_away = True
                     logger.warning(
                         "the registry cannot be followed, %s keeps serving: %s",
                         self._name(),
                         reason_of(fault),
                     )
                 why = str(fault) if isinstance(fault, LeadloopError) else type(fault).__name__
-                self.watch = Watch(self.watch.champion, dict(self._refused), trouble=why)
+                self.watch = Watch(self.watch.champion, self._whys(), trouble=why)
                 pause = min(max(pause, 0.1) * 2, _LONGEST_WAIT)
+            self._told(self)
             self._stop.wait(pause)
 
     def _name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from data.store import Store
 from serving.json_body import read_json
 from serving.live import LiveScorer, Served
+from serving.metrics import Counts, Uncounted
 from serving.problems import no_model
 from serving.scoring import Scoring
 from serving.writer import Clock, Writer
@@ -25,6 +26,7 @@ class Parts:
     live : which model serves.
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
+    metrics : where scores and outcomes are counted.
     score_patience, write_patience : seconds a score and a write wait for the store.
     """
 
@@ -33,6 +35,7 @@ class Parts:
     live: LiveScorer
     clock: Clock
     max_body_bytes: int = 10_485_760
+    metrics: Counts = field(default_factory=Uncounted)
     score_patience: float = 1.0
     write_patience: float = 10.0
 

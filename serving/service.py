@@ -15,6 +15,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 import gc
 import logging
 import time
+from functools import cache
 from typing import Any
 
 import bentoml
@@ -25,6 +26,7 @@ from serving.app import build_app
 from serving.late import BulkDoor, LateApp
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
+from serving.metrics import Metrics
 from serving.orphans import leave_with_parent
 from serving.parts import Parts
 from serving.writer import Writer
@@ -41,19 +43,34 @@ def clock() -> int:
     return time.time_ns() // 1_000
 
 
+@cache
+def service_metrics() -> Metrics:
+    """The metrics of this process; Prometheus takes each name once."""
+    return Metrics()
+
+
 def start_parts(settings: Settings) -> Parts:
     """The collaborators of a worker, started: store open, writer and model watch running."""
     store = open_store(settings.store_url)
     writer = Writer(store, clock=clock)
+    metrics = service_metrics()
     live = LiveScorer(
         Registry(settings.registry_url, home=settings.home),
         goal=settings.goal,
         folder=settings.home / "serving" / settings.goal,
         poll_seconds=settings.poll_seconds,
+        told=metrics.looked,
     )
     writer.start()
     live.start()
-    return Parts(store=store, writer=writer, live=live, clock=clock, max_body_bytes=settings.max_body_bytes)
+    return Parts(
+        store=store,
+        writer=writer,
+        live=live,
+        clock=clock,
+        max_body_bytes=settings.max_body_bytes,
+        metrics=metrics,
+    )
 
 
 @bentoml.service(

@@ -15,6 +15,7 @@ from serving.answers import to_json
 from serving.pages.overview import api_calls, overview
 from serving.parts import Parts
 
+_READ = ["GET", "HEAD"]
 _SERVING = Path(__file__).parent.parent
 _HEADERS = {
     # Nothing comes from elsewhere and nothing runs that is not a file of ours. Plotly writes styles into its charts.
@@ -39,20 +40,20 @@ def install(app: FastAPI, parts: Parts) -> None:
     def page(name: str, **values: object) -> Response:
         return HTMLResponse(templates.get_template(name).render(**values), headers=_HEADERS)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=_READ, include_in_schema=False)
     async def start() -> Response:
         return await run_in_threadpool(lambda: page("overview.html", **overview(parts)))
 
-    @app.get("/docs", include_in_schema=False)
+    @app.api_route("/docs", methods=_READ, include_in_schema=False)
     async def docs(request: Request) -> Response:
         return page("docs.html", calls=api_calls(app.openapi()))
 
-    @app.get("/docs.json", include_in_schema=False)
+    @app.api_route("/docs.json", methods=_READ, include_in_schema=False)
     async def document() -> Response:
         # BentoML's own address for its document; ours describes the calls as they are.
         return to_json(app.openapi())
 
-    @app.get("/static/plotly.min.js", include_in_schema=False)
+    @app.api_route("/static/plotly.min.js", methods=_READ, include_in_schema=False)
     async def plotly() -> Response:
         script = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
         return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})

@@ -59,6 +59,8 @@ def routes(parts: Parts) -> APIRouter:
         known = _checked(lead_id)
         row = await _read(lambda: parts.store.last_score(known))
         if row is None:
+            if not await _read(lambda: parts.store.histories([known])):
+                raise _unknown()
             raise Problem(404, "not_scored", "This lead has not been scored yet; POST it to /v1/score.")
         return to_json(await run_in_threadpool(explanation_of, row, parts.live))
 

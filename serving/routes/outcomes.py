@@ -34,6 +34,7 @@ def routes(parts: Parts) -> APIRouter:
             add=lambda items, at: parts.store.add_outcomes(
                 [received_outcome(o, now=at) for o in items], now=at
             ),
+            count=lambda items: parts.metrics.received_outcomes(o.kind for o in items),
         )
 
     return router

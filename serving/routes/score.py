@@ -46,6 +46,7 @@ def routes(parts: Parts) -> APIRouter:
         [answer] = await scoring.score([message], served)
         if isinstance(answer, Problem):
             raise answer
+        parts.metrics.scored([answer])
         return to_json(answer, headers=_named(served))
 
     @router.post(
@@ -68,7 +69,9 @@ def routes(parts: Parts) -> APIRouter:
         fields, now = served.scorer.features.fields, parts.clock()
         messages = await run_in_threadpool(_read_all, items, fields, now)
         good = [m for m in messages if isinstance(m, LeadMessage)]
-        answers = iter(await scoring.score(good, served) if good else [])
+        scored = await scoring.score(good, served) if good else []
+        parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
+        answers = iter(scored)
         results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
         return await run_in_threadpool(_bulk, results, served)
 

@@ -109,6 +109,78 @@ def test_a_damaged_version_is_refused_remembered_and_reported(
     assert version_of(live) == "3"
 
 
+def broken(folder: Path) -> bytes:
+    """Cut the version's file short; what it was."""
+    whole = (folder / "scorer.json").read_bytes()
+    (folder / "scorer.json").write_bytes(whole[:-100])
+    return whole
+
+
+@pytest.fixture
+def watched(registry: FolderRegistry, tmp_path: Path) -> tuple[LiveScorer, list[float], bytes]:
+    """Version 1 serves, version 2 is champion and was refused; the seconds, which the test moves; version 2 as it should be."""
+    seconds = [0.0]
+    live = live_of(registry, tmp_path / "live", seconds=lambda: seconds[0])
+    live.look()
+    whole = broken(registry.folder / "2")
+    registry.champion = "2"
+    live.look()
+    assert version_of(live) == "1"
+    return live, seconds, whole
+
+
+def test_a_refused_version_is_tried_again_with_growing_pauses(registry: FolderRegistry, watched, caplog):
+    """It was never tried again, so that one mended in the registry did not serve before a restart."""
+    live, seconds, whole = watched
+    tried = []
+    with caplog.at_level(logging.ERROR):
+        for second in range(1, 3001):
+            seconds[0] = float(second)
+            before = len(registry.fetched)
+            live.look()
+            tried += [second] * (len(registry.fetched) - before)
+    assert tried == [60, 180, 420, 900, 1500, 2100, 2700]
+    assert len([r for r in caplog.records if "version 2 is refused" in r.message]) == len(tried)
+    (registry.folder / "2" / "scorer.json").write_bytes(whole)
+    seconds[0] = 3300.0
+    live.look()
+    assert version_of(live) == "2"
+    assert live.watch.refused == {}
+
+
+def test_a_refused_version_made_champion_anew_is_tried_at_once(registry: FolderRegistry, watched):
+    live, _, whole = watched
+    (registry.folder / "2" / "scorer.json").write_bytes(whole)
+    live.look()
+    assert version_of(live) == "1"
+    registry.champion = "1"
+    live.look()
+    registry.champion = "2"
+    live.look()
+    assert version_of(live) == "2"
+
+
+def test_the_registry_going_and_coming_back_is_logged_once_each(
+    registry: FolderRegistry, tmp_path: Path, caplog
+):
+    looks = []
+    live = live_of(registry, tmp_path / "live", told=looks.append)
+    live.look()
+    registry.is_away = True
+    with caplog.at_level(logging.INFO):
+        live.start()
+        try:
+            until(lambda: len(looks) >= 3)
+            assert live.watch.trouble is not None
+            registry.is_away = False
+            until(lambda: live.watch.trouble is None)
+            until(lambda: "can be followed again" in caplog.text)
+        finally:
+            live.stop()
+    assert caplog.text.count("cannot be followed") == 1
+    assert caplog.text.count("can be followed again") == 1
+
+
 def test_a_model_that_kills_its_process_does_not_kill_ours(registry: FolderRegistry, tmp_path: Path):
     """Truncated tree files abort the process that parses them; here the sums agree with the broken bytes."""
     import hashlib

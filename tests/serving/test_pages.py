@@ -113,3 +113,11 @@ def test_every_call_has_an_id_and_its_refusals_are_problems(service: Service):
         for status, answer in call["responses"].items():
             if status != "200":
                 assert list(answer["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs.json", "/static/plotly.min.js", "/static/page.css"])
+def test_a_page_answers_head_like_get(service: Service, path: str):
+    """Monitors and link previews ask with HEAD; they got 405."""
+    head, get = service.call("HEAD", path), service.get(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]

@@ -194,3 +194,37 @@ def test_one_refused_request_does_not_undo_its_neighbours(service: Service, monk
     answers = service.calls([("POST", "/v1/score", {"json": {"lead_id": i, "title": "CTO"}}) for i in ids])
     assert [a.status_code for a in answers] == [500 if i == "bad" else 200 for i in ids]
     assert sorted(service.store.lead_ids()) == sorted(i for i in ids if i != "bad")
+
+
+@pytest.mark.parametrize(
+    ("character", "name"), [("\u0000", "U+0000"), ("\ud800", "U+D800"), ("\u200b", "U+200B")]
+)
+def test_an_id_with_an_odd_character_is_told_the_character(service: Service, character: str, name: str):
+    """It was told that it has more than 200 characters."""
+    body = json.dumps({"lead_id": f"ad{character}a", "title": "CTO"}).encode()
+    document = assert_problem(service.post_raw("/v1/score", body), 422, "invalid")
+    assert name in document["message"]
+    assert "place 3" in document["message"]
+    assert "at most" not in document["message"]
+
+
+def test_known_fields_are_named_once_each(service: Service):
+    document = assert_problem(service.post("/v1/score", {"zzqqzz": 1}), 422, "unknown_field")
+    known = document["message"].split("known are ")[1].split(". ")[0].split(", ")
+    assert {"annual_revenue", "campaign", "title", "touchpoints"} <= set(known)
+    assert len(known) == len(set(known))
+
+
+@pytest.mark.parametrize("field", ["employees", "annual_revenue"])
+def test_less_than_nobody_is_refused(service: Service, field: str):
+    for path in ("/v1/score", "/v1/leads"):
+        document = assert_problem(service.post(path, {"lead_id": "ada", field: -1}), 422, "invalid")
+        assert document["message"] == f"{field} must not be negative; send null when it is not known"
+        assert document["errors"][0]["pointer"] == f"/{field}"
+    assert service.post("/v1/score", {"lead_id": "ada", field: 0}).status_code == 200
+
+
+def test_explaining_a_lead_tells_unknown_from_never_scored(service: Service):
+    assert_problem(service.get("/v1/leads/nobody/explanation"), 404, "unknown_lead")
+    service.post("/v1/leads", {"lead_id": "ada", "title": "CTO"})
+    assert_problem(service.get("/v1/leads/ada/explanation"), 404, "not_scored")

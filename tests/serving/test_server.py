@@ -94,6 +94,21 @@ def test_neither_log_nor_metrics_hold_what_was_sent(server: Server):
     assert "lovelace" not in (metrics + server.log.read_text()).lower()
 
 
+def test_metrics_tell_scores_outcomes_and_the_version_that_serves(server: Server):
+    grade = server.post("/v1/score", LEAD).json()["grade"]
+    outcome = {"lead_id": "m", "kind": "lost", "occurred_at": "2026-03-07T14:30:00Z"}
+    server.post("/v1/outcomes", outcome)
+    metrics = httpx.get(f"{server.url}/metrics").text.splitlines()
+    assert f'leadloop_scores_total{{grade="{grade}",model_version="1"}}' in {m.split(" ")[0] for m in metrics}
+    for line in (
+        'leadloop_outcomes_total{kind="lost"} 1.0',
+        'leadloop_model_info{version="1"} 1.0',
+        "leadloop_champion_refused 0.0",
+        "leadloop_registry_reachable 1.0",
+    ):
+        assert line in metrics
+
+
 def test_a_promoted_version_is_taken_up_under_load_without_a_failure(server: Server, registered: Path):
     stop = threading.Event()
     seen: list[tuple[int, str, str, float]] = []
