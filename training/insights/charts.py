@@ -128,9 +128,34 @@ def frontier(card: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
+def maturity(card: Mapping[str, Any]) -> go.Figure:
+    """Share of the goals of a horizon that have come by each day after a lead's creation."""
+    rows = card["maturity"]
+    figure = go.Figure(
+        go.Scatter(
+            x=[0, *(row["days"] for row in rows)],
+            y=[0, *(row["share"] for row in rows)],
+            mode="lines+markers",
+            line={"color": FIT},
+            hovertemplate="after %{x:.0f} days: %{y:.0%}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **_LAYOUT,
+        title="How soon goals come",
+        height=320,
+        xaxis={"title": "days after creation", "range": [0, rows[-1]["days"]]},
+        yaxis={"title": "share of goals seen", "tickformat": ".0%", "range": [0, 1.05]},
+        showlegend=False,
+    )
+    return figure
+
+
 def figures(card: Mapping[str, Any]) -> dict[str, go.Figure]:
     """All charts of a card by name."""
     drawn = {"importances": importances(card), "calibration": calibration(card), "grades": grades(card)}
+    if card.get("maturity"):
+        drawn["maturity"] = maturity(card)
     if card.get("policy"):
         drawn["frontier"] = frontier(card)
     return drawn

@@ -12,6 +12,7 @@ import numpy as np
 
 from data.domain import DAY, format_instant
 from features.matrix import recode
+from training.learning.censoring import censoring_summary
 from training.learning.choice import Choice
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
@@ -52,6 +53,9 @@ def make_card(
     return {
         "goal": dataset.goal,
         "horizon_days": dataset.horizon_days,
+        "definition": dict(dataset.definition),
+        "maturity": [dict(row) for row in dataset.maturity],
+        "censoring": None if dataset.censoring is None else censoring_summary(dataset.censoring),
         "candidate": choice.candidate,
         "why": choice.why,
         "candidates": {name: round(loss, 6) for name, loss in sorted(choice.log_loss.items())},

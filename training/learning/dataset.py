@@ -26,7 +26,7 @@ from data.store import Store
 from features.catalog import default_features, with_custom_fields
 from features.matrix import Matrix, build_matrix
 from features.spec import FeatureSet
-from training.learning.censoring import StandsFor, stands_for
+from training.learning.censoring import StandsFor, maturity_rows, stands_for
 from training.learning.folds import Rows
 
 DEFAULT_AGES_DAYS = (0.0, 3.0, 7.0, 14.0, 30.0)
@@ -48,7 +48,9 @@ class Dataset:
     goal, horizon_days, now : what is predicted; horizon and now are None for a flat table.
     excluded : how many rows were left out, by reason.
     notes : what a reader of the card should know of the data.
+    immature : what became of rows whose horizon is still open; as in ``TrainConfig``.
     definition : what a label means; see ``data.definition``.
+    maturity : the maturity curve; see ``censoring.maturity_rows``. Empty for a flat table.
     known_at : int64 instants, shape (n,), from which each label is used; None for a flat table.
     followed : how long every row, immature ones too, was watched; None where rows stand for themselves alone.
     alike : whole numbers, shape (n,): rows with maturity curves of their own; None: all are alike. Training sets it.
@@ -69,7 +71,9 @@ class Dataset:
     now: int | None = None
     excluded: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    immature: str = "wait"
     definition: Mapping[str, Any] = field(default_factory=dict)
+    maturity: tuple[Mapping[str, Any], ...] = ()
     known_at: np.ndarray | None = None
     followed: Followed | None = None
     alike: np.ndarray | None = None
@@ -215,6 +219,8 @@ def build_dataset(
             immature=immature,
             is_work_recorded=made.is_work_recorded,
         ),
+        immature=immature,
+        maturity=tuple(maturity_rows(made.followed, now=now, horizon_days=horizon_days)),
         known_at=made.known_at,
         followed=made.followed if immature == "ipcw" else None,
         fills=made.fills,

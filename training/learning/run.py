@@ -8,12 +8,12 @@ model that had not seen it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from data.errors import NotEnoughDataError
+from training.learning.by_hand import made_by_hand
 from training.learning.calibration import calibrate
 from training.learning.candidates import base_log_odds
 from training.learning.card import make_card
@@ -21,19 +21,19 @@ from training.learning.choice import Choice, Progress, choose, out_of_fold
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation
+from training.learning.evidence import for_few
 from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Finding, find_leaks, without_blocked
 from training.learning.likeness import with_likeness
 from training.learning.random_split import random_split
+from training.learning.readiness import LIMITED, NOT_READY, readiness
 from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Affine
 from training.scorer.policy import choose_grades
 from training.scorer.scale import Scale, probability_of
 from training.scorer.scorer import Golden, Scorer
-
-FEWEST_LEADS = 20
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,20 @@ def train(
     Raises
     ------
     NotEnoughDataError
-        With fewer than 20 leads that reached the goal, or fewer than 20 that did not, or when every field is blocked as a leak.
+        When every field is blocked as a leak.
+
+    Too few outcomes are no error: with fewer than 20 mature leads of either kind the scorer is made of points set by hand, with fewer
+    than 120 it is a scorecard that is held back; ``card["readiness"]`` says which, and what is missing.
     """
-    config = config or TrainConfig()
-    _check_enough(dataset)
+    # How immature rows were treated is settled by the dataset.
+    config = replace(config or TrainConfig(), immature=dataset.immature)
+    ready = readiness(dataset)
+    if ready["state"] == NOT_READY:
+        scorer, card, evaluation = made_by_hand(
+            dataset, config=config, seed=seed, about=_about(dataset, config, seed), ready=ready,
+            reference_log_odds=reference_log_odds,
+        )  # fmt: skip
+        return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=())
     y, weight = dataset.y, dataset.weight
     # Figures come from rows whose whole horizon has passed; early decided rows of younger leads only teach.
     mature = np.flatnonzero(dataset.is_mature)
@@ -77,8 +87,10 @@ def train(
     leaks = find_leaks(dataset, older, allow=config.allow_fields)
     dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
-    oof = out_of_fold(dataset, folds, config=config, seed=seed, progress=progress)
-    choice = choose(oof, y[oof.rows], weight[oof.rows], config=config)
+    # Where folds are too small to tell models apart, there is nothing to choose.
+    choosing = for_few(config) if ready["state"] == LIMITED else config
+    oof = out_of_fold(dataset, folds, config=choosing, seed=seed, progress=progress)
+    choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing)
     margin = oof.margins[choice.candidate]
     scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
 
@@ -146,17 +158,8 @@ def train(
         dataset, scorer, evaluation, card, train=held_out.train, config=config, seed=seed,
         unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds)),
     )  # fmt: skip
+    card["readiness"] = ready
     return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=leaks)
-
-
-def _check_enough(dataset: Dataset) -> None:
-    hits = len(np.unique(dataset.lead_numbers[dataset.is_mature & (dataset.y > 0.5)]))
-    misses = len(np.unique(dataset.lead_numbers[dataset.is_mature & (dataset.y <= 0.5)]))
-    if min(hits, misses) < FEWEST_LEADS:
-        raise NotEnoughDataError(
-            f"{hits} leads reached the goal {dataset.goal!r} and {misses} did not; learning needs {FEWEST_LEADS} of each. "
-            "Import more history, or choose a goal that comes more often"
-        )
 
 
 def _calibration(
@@ -170,7 +173,12 @@ def _about(dataset: Dataset, config: TrainConfig, seed: int) -> Mapping[str, Any
     settings = config.to_dict()
     # The number of threads never changes the result, so it must not change the bytes either.
     del settings["threads"]
-    return {"data_hash": dataset.data_hash, "config": settings, "seed": seed}
+    return {
+        "data_hash": dataset.data_hash,
+        "definition": dict(dataset.definition),
+        "config": settings,
+        "seed": seed,
+    }
 
 
 def _tell(progress: Progress | None, what: str, done: int) -> None:

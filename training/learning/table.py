@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.definition import label_definition
 from data.errors import ContractError, NotEnoughDataError, did_you_mean
 from features.catalog import table_features
 from features.matrix import build_matrix
@@ -92,6 +93,7 @@ def table_dataset(
         order=np.arange(len(frame), dtype=np.int64),
         lead_ids=np.array(snapshots.lead_ids, dtype=object),
         goal=str(target),
+        definition=label_definition(goal=str(target), horizon_days=None),
         features=features,
         groups=None if groups is None else _group_keys(frame[groups]),
         notes=tuple(notes),

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from data.definition import definition_change
+from data.errors import ConfigError
 from data.snapshots import Snapshots
 from training.learning.calibration_check import calibration_check
 from training.loop.gates import SegmentLoss, keeps_its_word, segments_of, worst_segment
@@ -118,7 +120,10 @@ def compare(
     anchor : the first model of the family that was accepted; None when it is the champion.
     segment_by : a category or profile field whose levels are the segments; None takes the challenger's three strongest categories.
     base : log-odds of the base rate; None takes the judged leads' own, which no one could have known better.
+
+    Raises ConfigError when the labels of the two mean different things; see ``data.definition``.
     """
+    _check_definitions(champion, challenger)
     if early := _too_early(len(set(judged.snapshots.lead_ids)), _leads_with_goal(judged)):
         return early
     matrix = challenger.matrix(judged.snapshots)
@@ -270,3 +275,11 @@ def _calibration_rows(
 
 def _leads_with_goal(judged: Judged) -> int:
     return len({judged.snapshots.lead_ids[i] for i in np.flatnonzero(judged.y > 0)})
+
+
+def _check_definitions(champion: Scorer, challenger: Scorer) -> None:
+    change = definition_change(
+        champion.about.get("definition") or {}, challenger.about.get("definition") or {}
+    )
+    if change is not None:
+        raise ConfigError(f"the two predict different things and cannot be compared: {change}")

@@ -44,7 +44,12 @@ def retrain(
     """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so, and nothing looks too good."""
     config = config or TrainConfig()
     dataset = build_dataset(
-        store, goal=config.goal, horizon_days=config.horizon_days, now=now, ages_days=config.ages_days
+        store,
+        goal=config.goal,
+        horizon_days=config.horizon_days,
+        now=now,
+        ages_days=config.ages_days,
+        immature=config.immature,
     )
     result = train(dataset, config, seed=seed, progress=progress)
     version = registry.register(result, now=now, figures=figures(result.card))

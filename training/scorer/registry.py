@@ -21,6 +21,7 @@ from data.errors import DamagedScorerError, RegistryError
 from training.scorer.acceptance import check_accepted, mark
 from training.scorer.artifact import load_scorer_folder
 from training.scorer.connection import Connection, or_none
+from training.scorer.families import check_family
 from training.scorer.provenance import RUN_FILE, family_of, provenance, run_metrics, run_params
 from training.scorer.registry_tags import anchors, drop_anchor, history, set_history
 from training.scorer.scorer import Scorer
@@ -193,19 +194,26 @@ class Registry:
                 "family": family_of(result.card),
                 **mark(result.card),
             }
+            if definition := result.card.get("definition"):
+                tags["definition"] = json.dumps(definition, sort_keys=True)
             for key, value in tags.items():
                 client.set_model_version_tag(name, number, key, str(value))
             client.set_registered_model_alias(name, "challenger", number)
         return ModelVersion(goal=goal, number=number)
 
-    def promote(self, goal: str, which: str, *, accept_leaks: bool = False) -> ModelVersion:
+    def promote(
+        self, goal: str, which: str, *, accept_leaks: bool = False, new_family: bool = False
+    ) -> ModelVersion:
         """Make a version the champion; the first of a family becomes its anchor. Promoting the champion again changes nothing.
 
-        Raises UnacceptedLeaksError for one that looks too good (see ``acceptance``), unless ``accept_leaks``.
+        Raises UnacceptedLeaksError for one that looks too good (see ``acceptance``), unless ``accept_leaks``, and OtherFamilyError for
+        one whose label means something else than the champion's (see ``families``), unless ``new_family``.
         """
         number = self.number(goal, which)
+        champion = self.resolve(goal, "champion")
         with self._mlflow.errors():
             client = self._mlflow.client()
+            check_family(client, model_name(goal), number, champion=champion, new_family=new_family)
             check_accepted(client, model_name(goal), number, accept_leaks=accept_leaks)
             past = history(client, model_name(goal))
             if not past or past[-1] != number:
