@@ -35,10 +35,10 @@ def importances(card: Mapping[str, Any], *, top: int = 15) -> go.Figure:
     figure.update_layout(
         **_LAYOUT,
         title="What moves scores",
-        height=90 + 26 * len(rows),
+        height=120 + 26 * len(rows),
         xaxis_title="points, average size (10 points double the odds)",
         yaxis={"automargin": True, "categoryorder": "array", "categoryarray": [row["topic"] for row in rows]},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     return figure
 
@@ -84,7 +84,10 @@ def grades(card: Mapping[str, Any]) -> go.Figure:
             x=[row["grade"] for row in rows],
             y=[row["goal_rate"] for row in rows],
             marker_color=FIT,
-            text=[f"{row['share']:.0%} of leads" for row in rows],
+            text=[f"{row['share']:.0%}<br>of leads" for row in rows],
+            textposition="outside",
+            textangle=0,
+            cliponaxis=False,
             hovertemplate="%{x}: %{y:.1%}<extra></extra>",
         )
     )
