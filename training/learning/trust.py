@@ -66,7 +66,7 @@ def vouched(
             card["importances"]["features"],
             named=_named_segments(config),
         ),
-        n_bootstrap=config.n_bootstrap,
+        n_bootstrap=max(config.n_bootstrap, 200),
         seed=seed,
     )
     withheld = not check["passed"]
