@@ -17,6 +17,7 @@ from data.errors import ConfigError, NotEnoughDataError
 from data.store import Store, open_store
 from data.world import make_world
 from tests.training.examples import QUICK
+from training.insights.charts import figures
 from training.learning.dataset import Dataset, build_dataset
 from training.learning.run import train
 
@@ -125,3 +126,64 @@ def test_no_lead_teaches_and_is_judged():
     newest = set(found.lead_ids[evaluation.rows].tolist())
     older = set(found.lead_ids[np.setdiff1d(np.arange(len(found)), evaluation.rows)].tolist())
     assert not newest & older
+
+
+@cache
+def with_open_leads(immature: str = "ipcw") -> Dataset:
+    """The firm looked at while more than a third of its leads are younger than the horizon."""
+    return build_dataset(store(), now=END - 300 * DAY, immature=immature)
+
+
+def test_leads_decided_early_are_rows_and_open_ones_are_not():
+    """Law 5."""
+    waits, weighs, naive = (with_open_leads(how) for how in ("wait", "ipcw", "negative"))
+    assert waits.is_mature.all()
+    assert len(weighs) > len(waits) * 1.2
+    assert (weighs.known_at <= weighs.now).all()
+    assert weighs.is_mature.sum() == len(waits)
+    assert (weighs.y[weighs.is_mature] == waits.y).all()
+    assert (weighs.fit_weight[weighs.is_mature] == 0.2).all()
+    assert (with_open_leads("drop").fit_weight == 0.2).all()
+    open_rows = naive.known_at > naive.now
+    assert open_rows.any()
+    assert not naive.y[open_rows].any()
+    assert len(naive) == len(weighs) + open_rows.sum()
+
+
+def test_young_leads_teach_and_are_not_judged_on():
+    found = with_open_leads()
+    made = train(found, QUICK, seed=1)
+    assert found.is_mature[made.evaluation.rows].all()
+    assert made.card["censoring"]["rows"] > found.is_mature.sum()
+    assert made.card["data"]["held_out_after"] < found.order[made.evaluation.rows].min()
+    assert made.card["config"]["immature"] == "ipcw", "the dataset settles it, whatever the config said"
+    assert train(found, QUICK, seed=1).card == made.card
+    assert train(with_open_leads("wait"), QUICK, seed=1).card["censoring"] is None
+
+
+def test_the_card_tells_how_soon_goals_come_and_draws_it():
+    card = result().card
+    curve = [(row["days"], row["share"]) for row in card["maturity"]]
+    assert curve == sorted(curve)
+    assert curve[-1] == (90.0, 1.0)
+    assert 0.2 < dict(curve)[21.0] < 0.9
+    drawn = figures(card)["maturity"]
+    assert list(drawn.data[0].y)[1:] == [share for _, share in curve]
+    assert "maturity" not in figures({**card, "maturity": []})
+
+
+def test_the_definition_of_the_label_is_in_the_hash():
+    found = dataset()
+    assert found.definition["unworked_lead"] == "left out"
+    assert replace(found, definition={}).data_hash != found.data_hash
+    assert (
+        replace(with_open_leads(), known_at=with_open_leads().known_at - 1).data_hash
+        != with_open_leads().data_hash
+    )
+
+
+def test_an_unknown_treatment_of_open_leads_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'ipcw'"):
+        build_dataset(store(), now=END, immature="ipw")
+    with pytest.raises(ConfigError, match="immature"):
+        replace(QUICK, immature="ipw")
