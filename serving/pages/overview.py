@@ -64,7 +64,7 @@ def _model(served: Served) -> dict[str, Any]:
         "version": served.version,
         "goal": scorer.goal,
         "horizon_days": scorer.horizon_days,
-        "verdict": card.get("verdict"),
+        "verdict": _sentence(card.get("verdict")),
         "withheld": (card.get("calibration_check") or {}).get("why", "")
         if scorer.probability_withheld
         else None,
@@ -74,6 +74,10 @@ def _model(served: Served) -> dict[str, Any]:
         "grades": _grades(served),
         "figures": _figures(card),
     }
+
+
+def _sentence(said: str | None) -> str | None:
+    return said[:1].upper() + said[1:] if said else None
 
 
 def _grades(served: Served) -> list[dict[str, Any]]:

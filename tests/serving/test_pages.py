@@ -121,3 +121,20 @@ def test_a_page_answers_head_like_get(service: Service, path: str):
     head, get = service.call("HEAD", path), service.get(path)
     assert head.status_code == get.status_code == 200
     assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_the_page_leads_with_grades_and_ends_with_the_measures(carded: Service):
+    page = carded.get("/").text
+    places = [page.index(f"<h2>{title}</h2>") for title in (
+        "What a score means", "What moves scores", "Last scores", "How good is it"
+    )]  # fmt: skip
+    assert places == sorted(places)
+    assert page.index("Log loss") > places[-1]
+    assert "can offset each other" in page
+
+
+def test_last_scores_link_to_their_leads(carded: Service):
+    carded.post("/v1/score", {"lead_id": "a b/c?d", "title": "CTO"})
+    page = carded.get("/").text
+    assert 'href="/v1/leads/a%20b/c%3Fd"' in page
+    assert carded.get("/v1/leads/a%20b/c%3Fd").json()["lead_id"] == "a b/c?d"
