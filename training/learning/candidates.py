@@ -18,6 +18,7 @@ from training.scorer.trees import Trees, column_names
 
 _NEWTON_STEPS = 50
 _MANY_ROWS = 200_000
+_BLOCK = 8_192
 
 
 def base_log_odds(y: np.ndarray, weight: np.ndarray) -> float:
@@ -126,6 +127,15 @@ def _fill(X: np.ndarray, is_category: Sequence[bool]) -> np.ndarray:
     return fill
 
 
+def _gram(D: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """``D.T @ diag(root**2) @ D`` by blocks of rows: half the work of the plain product, and no second copy of a large ``D``."""
+    H = np.zeros((D.shape[1], D.shape[1]))
+    for start in range(0, len(D), _BLOCK):
+        B = D[start : start + _BLOCK] * root[start : start + _BLOCK, None]
+        H += B.T @ B
+    return H
+
+
 def _ridge_logistic(D: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Newton's method with step halving on a convex loss; ``penalty`` per coefficient, 0 for the intercept."""
     beta = np.zeros(D.shape[1])
@@ -142,7 +152,7 @@ def _ridge_logistic(D: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: n
             p = 1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0)))
             gradient = D.T @ (weight * (p - y)) + penalty * beta
             curve = weight * p * (1 - p)
-            H = D.T @ (D * curve[:, None])
+            H = _gram(D, np.sqrt(curve))
             H[np.diag_indices_from(H)] += penalty + 1e-9
             step = np.linalg.solve(H, gradient)
             size = 1.0

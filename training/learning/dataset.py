@@ -29,6 +29,8 @@ from features.spec import FeatureSet
 from training.learning.censoring import StandsFor, maturity_rows, stands_for
 from training.learning.folds import Rows
 
+# Large matrices are hashed piece by piece.
+_BLOCK = 65_536
 DEFAULT_AGES_DAYS = (0.0, 3.0, 7.0, 14.0, 30.0)
 
 
@@ -147,13 +149,14 @@ class Dataset:
             "fills": None if self.fills is None else self.fills.hash,
         }
         digest.update(json.dumps(head, sort_keys=True).encode())
-        # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
-        X = np.where(np.isnan(self.X), np.nan, self.X + 0.0)
+        for start in range(0, len(self), _BLOCK):
+            X = self.X[start : start + _BLOCK]
+            # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
+            digest.update(np.ascontiguousarray(np.where(np.isnan(X), np.nan, X + 0.0)).tobytes())
         watched = self.followed
         times = () if watched is None else (watched.row, watched.cutoff, watched.known_at, watched.age)
         known = () if self.known_at is None else (self.known_at, self.is_mature)
-        arrays = (X, self.y.astype(np.float64), self.weight, self.cutoffs, self.order, *known, *times)
-        for array in arrays:
+        for array in (self.y.astype(np.float64), self.weight, self.cutoffs, self.order, *known, *times):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
