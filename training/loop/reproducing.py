@@ -98,7 +98,7 @@ def reproduce(
         again = Path(work) / "again"
         reference = load_scorer_folder(folder).scale.reference_log_odds
         write_files(result, again, reference_log_odds=reference)
-        files = {name: (folder / name).read_bytes() == (again / name).read_bytes() for name in _FILES}
+        files = {name: same for name in _FILES if (same := _same(folder / name, again / name)) is not None}
     found = tuple(_differences(then, provenance(result.card), card, result.card))
     if all(files.values()):
         said = f"version {number} came out identical to the byte ({len(files)} files)"
@@ -109,6 +109,13 @@ def reproduce(
         "data, settings, seed, code and packages are the same: another processor, or the version's files were altered"
     )
     return Reproduction(number, False, f"version {number} came out otherwise: {why}", files, found)
+
+
+def _same(then: Path, now: Path) -> bool | None:
+    """Whether two files hold the same bytes; None where neither exists."""
+    if not then.is_file() and not now.is_file():
+        return None
+    return then.is_file() and now.is_file() and then.read_bytes() == now.read_bytes()
 
 
 def _differences(
