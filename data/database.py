@@ -76,7 +76,7 @@ def connect(url: str, *, create: bool, busy_seconds: float) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = Path(parsed.database or "")
         if not create and not path.is_file():
-            raise StoreError(f"there is no store at {path}; `leadloop import` makes one")
+            raise StoreError(f"there is no store at {path}; import first: leadloop import FOLDER makes one")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,21 +124,24 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn the database's errors into StoreErrors that say what to do. Values of rows never appear in them."""
+def explained(url: URL) -> Iterator[None]:
+    """Turn the errors of the database at ``url`` into StoreErrors that say what to do.
+
+    Neither values of rows nor the password appear in them.
+    """
     try:
         yield
     except PoolTimeoutError as error:
         raise StoreError("the store is busy: no free connection; try again") from error
     except DBAPIError as error:
-        raise StoreError(_explain(error)) from error
+        raise StoreError(_explain(error, url)) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the store failed: {type(error).__name__}") from error
     except sqlite3.Error as error:
         raise StoreError(_explain_text(str(error))) from error
 
 
-def _explain(error: DBAPIError) -> str:
+def _explain(error: DBAPIError, url: URL) -> str:
     state = getattr(error.orig, "sqlstate", None)
     if state in ("55P03", "40P01", "40001"):
         return "the store is busy: another writer holds it; nothing was written, try again"
@@ -146,8 +149,18 @@ def _explain(error: DBAPIError) -> str:
         # PostgreSQL's texts quote values of rows; its codes do not.
         return f"PostgreSQL refused (SQLSTATE {state}); nothing was written"
     if type(error.orig).__module__.startswith("psycopg"):
-        return "cannot reach PostgreSQL; check that it runs and that the store's address is right"
+        return (
+            f"cannot reach PostgreSQL at {url.host or 'the local socket'}, port {url.port or 5432}: "
+            f"{_first_line(error, url)}; check that it runs and that the store's address is right"
+        )
     return _explain_text(str(error.orig))
+
+
+def _first_line(error: DBAPIError, url: URL) -> str:
+    lines = str(error.orig).strip().splitlines()
+    said = lines[0].strip().rstrip(".;") if lines else type(error.orig).__name__
+    # The driver does not quote passwords; should it ever, they stay here.
+    return said.replace(str(url.password), "***") if url.password else said
 
 
 def _explain_text(text: str) -> str:

@@ -7,10 +7,12 @@ Facts are appended and never changed. The same message twice is the same as once
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from data import columns, migrations, reading, scorelog, tables
 from data.columns import TrainingTables
 from data.conflicts import conflicting
-from data.database import connect, explained, insert_new, insert_new_ids
+from data.database import connect, explained, insert_new, insert_new_ids, parse_url
 from data.domain import Lead, Outcome, Touchpoint
 from data.errors import StoreError
 from data.scorelog import ScoreRow
@@ -76,12 +78,26 @@ def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> 
     """
     engine = connect(url, create=create, busy_seconds=busy_seconds)
     try:
-        with explained():
+        with explained(engine.url):
             migrations.upgrade(engine)
     except BaseException:
         engine.dispose()
         raise
     return Store(engine, url=url, busy_seconds=busy_seconds)
+
+
+def open_trial(url: str, *, busy_seconds: float = 10.0) -> Store:
+    """The store for a dry run: the one at the URL, or, where its SQLite file is not there yet, an empty one that ``close`` throws away.
+
+    Nothing is made at the URL. Raises StoreError as ``open_store`` does.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file():
+        return open_store(url, busy_seconds=busy_seconds)
+    folder = TemporaryDirectory(prefix="leadloop-trial-")
+    made = open_store(f"sqlite:///{folder.name}/trial.db", busy_seconds=busy_seconds)
+    made.on_close = folder.cleanup
+    return made
 
 
 class Store:
@@ -95,6 +111,7 @@ class Store:
         self.url = url
         self._engine = engine
         self._turns = Turns(engine, busy_seconds=busy_seconds)
+        self.on_close: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"Store({self._engine.url.render_as_string(hide_password=True)!r})"
@@ -268,6 +285,8 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self.on_close is not None:
+            self.on_close()
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

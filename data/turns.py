@@ -84,13 +84,17 @@ class Turns:
         """A connection inside a write transaction, committed when the outermost block ends, rolled back if it raises."""
         held = getattr(self._own, "connection", None)
         if held is not None:
-            with explained():
+            with explained(self._engine.url):
                 yield held
             return
         if self._queue and not self._queue.acquire(timeout=self._busy_seconds):
             raise StoreError("the store is busy: another writer holds it; nothing was written, try again")
         try:
-            with explained(), self._writer.connect() as connection, connection.begin() as transaction:
+            with (
+                explained(self._engine.url),
+                self._writer.connect() as connection,
+                connection.begin() as transaction,
+            ):
                 self._own.connection = connection
                 try:
                     yield connection
@@ -116,7 +120,7 @@ class Turns:
     def read(self) -> Iterator[Connection]:
         """A connection to read from; inside this thread's write transaction, the one that sees what it wrote. Keep it short."""
         held = getattr(self._own, "connection", None)
-        with explained():
+        with explained(self._engine.url):
             if held is not None:
                 yield held
                 return

@@ -42,14 +42,15 @@ def give_ids(fields: Fields, kind: str, rows: np.ndarray) -> None:
         ids[row] = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 
-def without_duplicates(fields: Fields, kind: str, rows: np.ndarray) -> np.ndarray:
-    """The rows (positions) to add, in the order to add them."""
+def without_duplicates(fields: Fields, kind: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (positions) to add, in the order to add them; and those left out that say something else under the same id."""
+    nothing = np.zeros(0, dtype=np.int64)
     if kind == "leads":
-        return _lead_rows(fields, rows)
+        return _lead_rows(fields, rows), nothing
     code, _ = pd.factorize(fields.columns[_ID[kind]][rows])
     shared = np.bincount(code)[code] > 1
     if not shared.any():
-        return rows
+        return rows, nothing
     occurred = fields.columns["occurred_at"]
     received = occurred
     if "received_at" in fields.columns:
@@ -59,7 +60,12 @@ def without_duplicates(fields: Fields, kind: str, rows: np.ndarray) -> np.ndarra
     frame["said"] = _said(fields, some, _SAYING[kind])
     frame = frame.sort_values(["code", "received", "occurred", "said"], kind="stable")
     first = some[frame.drop_duplicates("code").index.to_numpy()]
-    return np.sort(np.concatenate([rows[~shared], first]))
+    by_id = frame.groupby("code", sort=False)
+    is_other = np.zeros(len(frame), dtype=bool)
+    for said in ("occurred", "said"):
+        is_other |= (frame[said] != by_id[said].transform("first")).to_numpy()
+    others = np.sort(some[frame.index.to_numpy()[is_other]])
+    return np.sort(np.concatenate([rows[~shared], first])), others
 
 
 def _lead_rows(fields: Fields, rows: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from data.errors import ConfigError, ContractError
 from data.sources.duplicates import give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
-from data.sources.reading import Fields, read_fields
+from data.sources.reading import NOT_WANTED, Fields, read_fields
 from data.sources.report import ImportReport, TableReport
 from data.sources.tables import Rows, TableFile, open_table
 from data.store import Added, Store
@@ -167,8 +167,8 @@ def _add(
     good = np.flatnonzero(fields.reason < 0)
     if kind != "leads":
         give_ids(fields, kind, good)
-    rows = without_duplicates(fields, kind, good)
-    new = known = 0
+    rows, others = without_duplicates(fields, kind, good)
+    total = Added(0, 0, len(others), _keys(fields, kind, others[:_N_EXAMPLES], mapping.source))
     with store.transaction():
         for start in range(0, len(rows), _CHUNK):
             if progress is not None:
@@ -180,10 +180,15 @@ def _add(
                 added = store.add_touchpoints(_touchpoints(fields, some, mapping.source), now=now)
             else:
                 added = store.add_outcomes(_outcomes(fields, some, mapping.source), now=now)
-            new, known = new + added.new, known + added.known
+            total += added
     if progress is not None:
         progress(step.file.name, len(rows), len(rows))
-    return Added(new, known), len(good) - len(rows)
+    return total, len(good) - len(rows)
+
+
+def _keys(fields: Fields, kind: str, rows: np.ndarray, source: str) -> tuple[tuple[str, str, str], ...]:
+    ids = _column(fields, "touchpoint_id" if kind == "touchpoints" else "outcome_id", rows)
+    return tuple((source, i, lead) for i, lead in zip(ids, _column(fields, "lead_id", rows), strict=True))
 
 
 def _column(fields: Fields, name: str, rows: np.ndarray) -> list:
@@ -238,15 +243,19 @@ def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int,
             f"line {line} has {found} cells, {expected} expected"
             for line, found, expected in rows.malformed[:_N_EXAMPLES]
         )
+    n_skipped = 0
     for code, reason in enumerate(fields.reasons):
         found = np.flatnonzero(fields.reason == code)
-        if len(found):
+        if reason == NOT_WANTED:
+            n_skipped = len(found)
+        elif len(found):
             dropped[reason] = len(found)
-            if not reason.startswith("not selected"):
-                examples[reason] = tuple(
-                    _example(fields, rows, row, reason) for row in found[:_N_EXAMPLES].tolist()
-                )
+            examples[reason] = tuple(
+                _example(fields, rows, row, reason) for row in found[:_N_EXAMPLES].tolist()
+            )
     warnings = list(fields.warnings)
+    if added.conflicts:
+        warnings.append(_conflicts(added, step.table.kind))
     at = "created_at" if step.table.kind == "leads" else "occurred_at"
     n_ahead = int(((fields.columns[at] > now) & (fields.reason < 0)).sum())
     if n_ahead:
@@ -260,6 +269,23 @@ def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int,
         dropped=dropped,
         examples=examples,
         warnings=tuple(warnings),
+        repeated=n_again,
+        skipped=n_skipped,
+    )
+
+
+def _conflicts(added: Added, kind: str) -> str:
+    ids = dict.fromkeys(key[1] for key in added.conflict_keys if _SAFE_ID.fullmatch(key[1]))
+    named = ", ".join(list(ids)[:_N_EXAMPLES])
+    mending = (
+        "; to correct an outcome, import a retracted that undoes it and the right one under a new id"
+        if kind == "outcomes"
+        else ""
+    )
+    return (
+        f"{added.conflicts:,} rows have an id that is known with other content; what came first stays"
+        + (f" ({named})" if named else "")
+        + mending
     )
 
 

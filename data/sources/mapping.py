@@ -116,12 +116,16 @@ class ImportMapping:
 def load_mapping(path: str | Path) -> ImportMapping:
     """Read a mapping file. Raises ConfigError for a missing file, broken TOML, or a key nobody knows (with the nearest known one)."""
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name the mapping file in it, like {path / 'mapping.toml'}")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"there is no mapping file at {path}; write one (docs/examples has some) or name it with `mapping`"
         ) from None
+    except OSError as error:
+        raise ConfigError(f"the mapping file {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
     return parse_mapping(content)
@@ -204,6 +208,10 @@ def _parse_cell(given: Any, *, name: str, where: str) -> Cell:
     form = given.get("format")
     if form is not None and name not in INSTANT_FIELDS and form not in NUMBER_FORMATS:
         raise ConfigError(f"unknown format {form!r} of {place}{did_you_mean(str(form), NUMBER_FORMATS)}")
+    if form is not None and name in INSTANT_FIELDS and form not in EPOCH_FORMATS and "%" not in str(form):
+        raise ConfigError(
+            f'format {form!r} of {place} has no % sign; write it like "%d.%m.%Y %H:%M", or one of {", ".join(EPOCH_FORMATS)}'
+        )
     kind = given.get("type", "text")
     if kind not in ("text", "number"):
         raise ConfigError(f'type of {place} must be "text" or "number"')

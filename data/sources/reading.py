@@ -13,16 +13,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.domain import DAY, EARLIEST, LATEST, OUTCOME_KINDS
+from data.domain import DAY, EARLIEST, LATEST, NUMBER_FIELDS, OUTCOME_KINDS
 from data.errors import ContractError
 from data.sources.cells import as_texts, checked_ids, checked_texts, numbers, translated
-from data.sources.instants import MISSING, NO_ZONE, OUTSIDE, READ, REASONS, instants
+from data.sources.hints import holds, unread_times
+from data.sources.instants import MISSING, NO_TIME, NO_ZONE, OUTSIDE, READ, REASONS, instants
 from data.sources.mapping import INSTANT_FIELDS, Cell, ImportMapping, TableMapping
 from data.sources.tables import Rows
 
 _IDS = ("lead_id", "touchpoint_id", "outcome_id", "undoes")
 _REQUIRED_INSTANTS = ("created_at", "occurred_at")
 _LABEL_LIMIT = 500
+# Left out on purpose, unlike every other reason.
+NOT_WANTED = "not selected by where"
 
 
 @dataclass
@@ -63,7 +66,10 @@ def read_fields(rows: Rows, table: TableMapping, mapping: ImportMapping, *, file
     for column, wanted in table.where.items():
         texts = as_texts(rows.columns[column])
         is_wanted = pc.is_in(texts, value_set=pa.array([w or None for w in wanted], pa.large_string()))
-        fields.drop(~is_wanted.to_numpy(zero_copy_only=False), f"not selected by where {column}")
+        found = is_wanted.to_numpy(zero_copy_only=False)
+        if rows.n and not found.any():
+            fields.warnings.append(f"where {column} selects no row; {holds(texts)}")
+        fields.drop(~found, NOT_WANTED)
     for name in sorted(table.cells, key=_order):
         _read_cell(fields, rows, name, table, mapping, file)
     for name, cell in table.profile.items():
@@ -137,6 +143,10 @@ def _read_instants(
     if cell.plus_days:
         found = np.where(problem == READ, found + round(cell.plus_days * DAY), found)
         problem[(problem == READ) & ((found < EARLIEST) | (found >= LATEST))] = OUTSIDE
+    unread = (problem == NO_TIME) & (fields.reason < 0)
+    if unread.any():
+        is_hopeless = not (problem == READ).any()
+        fields.warnings.append(unread_times(column, unread, name=name, cell=cell, is_hopeless=is_hopeless))
     is_needed = name in _REQUIRED_INSTANTS
     for code, reason in REASONS.items():
         if code != MISSING or is_needed:
@@ -159,6 +169,10 @@ def _texts(rows: Rows, name: str, cell: Cell, table: TableMapping) -> pa.Array:
 def _numbers(fields: Fields, rows: Rows, name: str, cell: Cell, table: TableMapping) -> np.ndarray:
     found, n_refused = numbers(_texts(rows, name, cell, table), form=cell.format)
     _warn(fields, n_refused, name, "not numbers")
+    if name in NUMBER_FIELDS:
+        is_negative = found < 0
+        _warn(fields, int(is_negative.sum()), name, "negative")
+        found = np.where(is_negative, np.nan, found)
     return found
 
 

@@ -1,7 +1,8 @@
 """What an import did with every row.
 
-For each file: rows read = kept + known + dropped. Kept said something new, known was held already (or came twice in the file), dropped
-is listed by reason with up to three examples. Examples name lines and ids, never e-mail addresses.
+For each file: rows read = kept + known + skipped + dropped. Kept said something new, known was held already or came twice in the file
+(``repeated`` of them), skipped was not asked for by the mapping's ``where``, dropped is listed by reason with
+up to three examples. Examples name lines and ids, never e-mail addresses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """One file as one kind of row. ``dropped`` and ``examples`` go by reason; ``warnings`` concern rows that were kept."""
+    """One file as one kind of row.
+
+    ``dropped`` and ``examples`` go by reason. ``repeated`` is how many of the ``known`` rows came more than once in this very file.
+    ``warnings`` concern rows that were kept, and ways to mend the mapping.
+    """
 
     file: str
     kind: str
@@ -23,6 +28,13 @@ class TableReport:
     dropped: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    repeated: int = 0
+    skipped: int = 0
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether rows were asked for and every one of them was dropped."""
+        return 0 < self.read - self.skipped == sum(self.dropped.values())
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -31,6 +43,8 @@ class TableReport:
             "read": self.read,
             "kept": self.kept,
             "known": self.known,
+            "repeated": self.repeated,
+            "skipped": self.skipped,
             "dropped": dict(self.dropped),
             "examples": {reason: list(found) for reason, found in self.examples.items()},
             "warnings": list(self.warnings),
@@ -56,6 +70,19 @@ class ImportReport:
     @property
     def known(self) -> int:
         return sum(t.known for t in self.tables)
+
+    @property
+    def repeated(self) -> int:
+        return sum(t.repeated for t in self.tables)
+
+    @property
+    def skipped(self) -> int:
+        return sum(t.skipped for t in self.tables)
+
+    @property
+    def failed_tables(self) -> tuple[str, ...]:
+        """The tables of which every row was dropped, as ``file -> kind``: most likely the mapping is wrong."""
+        return tuple(f"{t.file} -> {t.kind}" for t in self.tables if t.is_failed)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -88,28 +115,34 @@ class ImportReport:
             "read": self.read,
             "kept": self.kept,
             "known": self.known,
+            "repeated": self.repeated,
+            "skipped": self.skipped,
             "dropped": self.dropped,
+            "failed_tables": list(self.failed_tables),
             "tables": [t.to_dict() for t in self.tables],
         }
 
     def text(self) -> str:
         """Some lines for people."""
         what = "Dry run of an import" if self.dry_run else "Import"
-        lines = [
-            f"{what} from {self.source}: {self.read:,} rows read, {self.kept:,} kept, {self.known:,} known already, "
-            f"{sum(self.dropped.values()):,} dropped"
-        ]
+        lines = [f"{what} from {self.source}: {self.read:,} rows read, {_counts(self)}"]
         for table in self.tables:
-            n_dropped = sum(table.dropped.values())
-            lines.append(
-                f"  {table.file} -> {table.kind}: {table.read:,} read, {table.kept:,} kept, {table.known:,} known, "
-                f"{n_dropped:,} dropped"
-            )
+            lines.append(f"  {table.file} -> {table.kind}: {table.read:,} read, {_counts(table)}")
             for reason, n in table.dropped.items():
                 shown = "; ".join(table.examples.get(reason, ()))
                 lines.append(f"    {n:,} x {reason}" + (f" ({shown})" if shown else ""))
             lines += [f"    note: {warning}" for warning in table.warnings]
+        lines += [f"Nothing of {name} could be used: see its reasons above." for name in self.failed_tables]
         return "\n".join(lines)
 
     def __str__(self) -> str:
         return self.text()
+
+
+def _counts(of: TableReport | ImportReport) -> str:
+    said = f"{of.kept:,} kept, {of.known - of.repeated:,} known already"
+    if of.repeated:
+        said += f", {of.repeated:,} repeated in the file"
+    if of.skipped:
+        said += f", {of.skipped:,} skipped by where"
+    return f"{said}, {sum(of.dropped.values()):,} dropped"

@@ -98,7 +98,7 @@ def export(folder: Path, **changes: str) -> Path:
 
 
 def accounts_for_every_row(report: ImportReport) -> bool:
-    return all(t.read == t.kept + t.known + sum(t.dropped.values()) for t in report.tables)
+    return all(t.read == t.kept + t.known + t.skipped + sum(t.dropped.values()) for t in report.tables)
 
 
 def content(store: Store) -> dict:
@@ -467,7 +467,8 @@ def test_where_selects_rows(light: Store, tmp_path: Path):
         'occurred_at={column="day", plus_days=90}\nwhere={converted=["TRUE", "maybe"]}\n',
     )
     report = import_tables(light, path=folder, now=NOW)
-    assert (report.kept, report.dropped) == (2, {"not selected by where converted": 1})
+    assert (report.kept, report.skipped, report.dropped) == (2, 1, {})
+    assert "1 skipped by where, 0 dropped" in report.text()
     assert light.outcomes_of(["ada"])["ada"][0].occurred_at == at("2026-04-05T00:00:00Z")
     assert "bob" not in light.outcomes_of(["bob"])
 
@@ -734,3 +735,116 @@ def test_a_hundred_thousand_touchpoints_take_seconds(light: Store, tmp_path: Pat
     start = time.process_time()
     assert import_tables(light, path=folder / "touches.csv", now=NOW).kept == n
     assert time.process_time() - start < 6
+
+
+# What people can mend is told
+
+
+def note(report: ImportReport) -> str:
+    [said] = report.tables[0].warnings
+    return said
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (("07.01.2026 10:00", "31.12.2025 23:59"), "%d.%m.%Y %H:%M"),
+        (("07.01.2026",), "%d.%m.%Y"),
+        (("12/31/2025 10:00 PM", "01/02/2026 9:05 AM"), "%m/%d/%Y %I:%M %p"),
+        (("7 Jan 2026",), "%d %b %Y"),
+    ],
+)
+def test_dates_of_another_writing_are_shown_with_the_line_that_reads_them(
+    light: Store, tmp_path: Path, cells: tuple[str, ...], form: str
+):
+    """Every row was dropped as "not a time", without a word on what was found or how to mend it."""
+    rows = "".join(f'l{i},"{cell}"\n' for i, cell in enumerate(cells))
+    folder = write(tmp_path / "x", leads__csv="id,created\n" + rows)
+    mapping = '[source]\nname = "crm"\ntime_zone = "UTC"\n[leads]\nfile = "leads.csv"\nlead_id = "id"\n'
+    write(folder, mapping__toml=mapping + 'created_at = "created"\n')
+    report = import_tables(light, path=folder, now=NOW)
+    line = f'created_at = {{column = "created", format = "{form}"}}'
+    assert repr(cells[0]) in note(report)
+    assert note(report).endswith(line)
+    assert note(report) in report.text()
+    assert report.failed_tables == ("leads.csv -> leads",)
+    write(folder, mapping__toml=mapping + line)
+    mended = import_tables(light, path=folder, now=NOW)
+    assert (mended.kept, mended.failed_tables) == (len(cells), ())
+
+
+def test_of_a_column_that_holds_no_dates_only_the_shape_is_told(light: Store, tmp_path: Path):
+    for cell in ("Ada Lovelace", "ada@acme.example", "+49 170 1234567"):
+        folder = export(tmp_path / "x", leads__csv=f"id,created,mail,branch,staff,plan\nada,{cell},,,,\n")
+        report = import_tables(light, path=folder, now=NOW)
+        assert cell not in report.text()
+        assert "created_at = {column" in report.text()
+
+
+def test_a_few_cells_without_a_date_do_not_ask_for_a_format(light: Store, tmp_path: Path):
+    leads = "id,created,mail,branch,staff,plan\nada,2026-01-05,,,,\nbob,n/a,,,,\n"
+    report = import_tables(light, path=export(tmp_path / "x", leads__csv=leads), now=NOW)
+    assert note(report) == "created_at: 1 cells are no times, like one of the shape 'a/a'"
+    assert report.failed_tables == ()
+
+
+@pytest.mark.parametrize("form", ["DD.MM.YYYY", "iso", ""])
+def test_a_format_without_a_percent_sign_is_refused(tmp_path: Path, form: str):
+    cell = f'{{column = "created", format = "{form}"}}'
+    folder = write(tmp_path / "x", mapping__toml=MAPPING.replace('"created"', cell, 1))
+    with pytest.raises(ConfigError, match="has no % sign"):
+        load_mapping(folder / "mapping.toml")
+
+
+def test_where_that_selects_nothing_tells_what_the_column_holds(light: Store, tmp_path: Path):
+    mapping = MAPPING.replace('file = "outcomes.csv"', 'file = "outcomes.csv"\nwhere = {status = "Won"}')
+    outcomes = "id,status,at,amount\n" + "ada,won,2026-02-01,\n" * 3 + "bob,lost,2026-02-01,\n"
+    report = import_tables(
+        light, path=export(tmp_path / "x", mapping__toml=mapping, outcomes__csv=outcomes), now=NOW
+    )
+    table = report.tables[2]
+    assert table.warnings == ("where status selects no row; the column holds 'won', 'lost'",)
+    assert (table.read, table.skipped, table.kept, table.dropped, table.is_failed) == (4, 4, 0, {}, False)
+
+
+def test_rows_repeated_in_the_file_are_told_from_known_ones(light: Store, tmp_path: Path):
+    row = "t1,ada,2026-01-07T10:00:00Z,,page_view,31\n"
+    folder = export(tmp_path / "x", touches__csv="tid,id,at,got,what,seconds\n" + row * 3)
+    first, second = (import_tables(light, path=folder, now=NOW).tables[1] for _ in range(2))
+    assert (first.kept, first.known, first.repeated) == (1, 2, 2)
+    assert (second.kept, second.known, second.repeated) == (0, 3, 2)
+    assert not second.is_failed
+
+
+def test_another_content_under_a_known_id_is_noted(store: Store, tmp_path: Path):
+    head = "tid,id,at,got,what,seconds\n"
+    rows = [f"t{i},ada,2026-01-07T10:00:00Z,,page_view,31\n" for i in range(5)]
+    first = import_tables(store, path=export(tmp_path / "x", touches__csv=head + "".join(rows)), now=NOW)
+    assert first.warnings == ()
+    others = "".join(rows).replace("page_view", "webinar")
+    again = import_tables(store, path=export(tmp_path / "x", touches__csv=head + others), now=NOW)
+    assert again.tables[1].known == 5
+    assert again.tables[1].warnings == (
+        "5 rows have an id that is known with other content; what came first stays (t0, t1, t2)",
+    )
+    twice = (
+        rows[0].replace("t0", "n1")
+        + rows[0].replace("t0", "n1").replace("31", "32")
+        + rows[0].replace("t0", "n1")
+    )
+    within = import_tables(store, path=export(tmp_path / "x", touches__csv=head + twice), now=NOW).tables[1]
+    assert (within.kept, within.known, within.repeated) == (1, 2, 2)
+    assert [w.split(" rows")[0] for w in within.warnings] == ["1"]
+    assert accounts_for_every_row(again)
+
+
+def test_negative_staff_counts_as_not_known(light: Store, tmp_path: Path):
+    leads = "id,created,mail,branch,staff,plan\nada,2026-01-05,,,-5,pro\n"
+    report = import_tables(light, path=export(tmp_path / "x", leads__csv=leads), now=NOW)
+    assert note(report) == "employees: 1 cells are negative; they count as not known"
+    assert light.histories(["ada"])["ada"].profile_at(NOW) == {"x_plan": "pro"}
+
+
+def test_a_folder_is_no_mapping(tmp_path: Path):
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_mapping(tmp_path)

@@ -1,10 +1,13 @@
 """What the store keeps, on both databases."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from data.domain import DAY, Lead, Outcome, Touchpoint
 from data.errors import StoreError
-from data.store import Added, ScoreRow, Store, open_store
+from data.store import Added, ScoreRow, Store, open_store, open_trial
 
 NOW = 1_000 * DAY
 
@@ -263,6 +266,33 @@ def test_what_cannot_be_a_store_is_refused(url, says):
 
 
 def test_a_missing_file_is_not_made_unasked(tmp_path):
-    with pytest.raises(StoreError, match="there is no store"):
+    with pytest.raises(StoreError, match=r"there is no store at .*none\.db; import first"):
         open_store(f"sqlite:///{tmp_path}/none.db", create=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_makes_nothing_at_its_address(tmp_path):
+    trial = open_trial(f"sqlite:///{tmp_path}/new/none.db")
+    assert trial.add_leads([Lead("ada", DAY)], now=NOW) == Added(new=1, known=0)
+    used = Path(trial.url.removeprefix("sqlite:///"))
+    assert used.is_file()
+    trial.close()
+    assert not used.parent.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_of_a_store_that_is_there_is_that_store(store_url):
+    with closing(open_store(store_url)) as store:
+        store.add_leads([Lead("ada", DAY)], now=NOW)
+    with closing(open_trial(store_url)) as trial:
+        assert trial.lead_ids() == ["ada"]
+
+
+def test_a_server_that_is_away_is_named_with_its_cause():
+    with pytest.raises(StoreError) as refusal:
+        open_store("postgresql+psycopg://joe:hunter2@127.0.0.1:1/x")
+    said = str(refusal.value)
+    assert "127.0.0.1, port 1:" in said
+    assert "refused" in said
+    assert "hunter2" not in said
+    assert "\n" not in said
