@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_the_interval_holds_the_true_chance_of_most_leads():
 
 
 def test_a_trained_scorer_answers_with_intervals_after_loading(tmp_path):
-    scorer = trained().scorer
+    # So few leads may fail the calibration check, which is no matter here.
+    scorer = replace(trained().scorer, probability_withheld=False)
     save_scorer(scorer, tmp_path)
     loaded = load_scorer_folder(tmp_path)
     assert loaded.intervals == scorer.intervals
