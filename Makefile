@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks
+.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks bench-judging bench-memory
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -41,6 +41,12 @@ bench-quality: $(READY)  ## log loss on real sets in time order, next to baselin
 
 bench-leaks: $(READY)  ## leak probes on real sets with every column left in, on noise and on the synthetic firm
 	$(BIN)/python -m benchmarks.leaks
+
+bench-judging: $(READY)  ## A/A challengers, losses in a row, churn of grades
+	$(BIN)/python -m benchmarks.judging
+
+bench-memory: $(READY)  ## peak memory of a training on 1,000,000 rows
+	$(BIN)/python -m benchmarks.memory
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
