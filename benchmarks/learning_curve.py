@@ -57,20 +57,18 @@ def draw(
     has_goal = np.isin(leads, lead[dataset.y[older] > 0.5])
     order = rng.permutation(len(leads))
     hit, miss = np.cumsum(has_goal[order]), np.cumsum(~has_goal[order])
-    if balanced:
-        kept = np.where(has_goal[order], hit, miss) <= n
-    else:
-        kept = np.arange(len(leads)) <= int(np.argmax((hit >= n) & (miss >= n)))
+    enough = np.arange(len(leads)) <= int(np.argmax((hit >= n) & (miss >= n)))
+    kept = np.where(has_goal[order], hit, miss) <= n if balanced else enough
     return older[np.isin(lead, leads[order[kept]])]
 
 
 def chances(scorer: Scorer, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     """What a scorer says of rows of a dataset that has all its features."""
-    columns = [dataset.matrix.names.index(name) for name in scorer.features.names]
+    columns = np.array([dataset.matrix.names.index(name) for name in scorer.features.names])
     levels = {
         name: dataset.matrix.levels[name] for name in scorer.features.names if name in dataset.matrix.levels
     }
-    own = Matrix(scorer.features.names, np.ascontiguousarray(dataset.X[np.ix_(rows, columns)]), levels)
+    own = Matrix(scorer.features.names, np.ascontiguousarray(dataset.X[rows][:, columns]), levels)
     return probability_of(scorer.margin(recode(own, scorer.levels)))
 
 
@@ -140,9 +138,8 @@ def main() -> None:
         print(f"{title}: mean log loss on the newest leads, {draws} draws")
         print(f"{'outcomes':>10}{'leadloop':>10}{'base rate':>10}{'Odoo-style':>11}{'behind base rate':>18}")
         for row in learning_curve_figures(draws, balanced=balanced):
-            print(
-                f"{row['n']:>6}+{row['n']:<3}{row['leadloop']:10.4f}{row['base_rate']:10.4f}{row['odoo_style']:11.4f}{row['behind']:>11} of {draws}"
-            )
+            losses = f"{row['leadloop']:10.4f}{row['base_rate']:10.4f}{row['odoo_style']:11.4f}"
+            print(f"{row['n']:>6}+{row['n']:<3}{losses}{row['behind']:>11} of {draws}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 from leadloop import console
 from training.insights.report import measured
+from training.learning.readiness import said
 
 
 def show_card(card: dict[str, Any]) -> None:
@@ -19,6 +20,8 @@ def show_card(card: dict[str, Any]) -> None:
     if split := card.get("random_split"):
         console.out.print(f"[dim]For comparison: {split['gap']}.[/]")
     show_leaks(card["leaks"])
+    if (ready := card.get("readiness")) and ready["missing"]:
+        console.out.print(said(ready))
     console.out.print(card["verdict"])
 
 

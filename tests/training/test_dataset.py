@@ -73,9 +73,12 @@ def test_the_same_store_gives_the_same_hash():
     assert build_dataset(store(), now=END - 30 * DAY).data_hash != dataset().data_hash
 
 
-def test_a_store_without_mature_leads_says_why():
-    with pytest.raises(NotEnoughDataError, match="immature"):
-        build_dataset(store(), now=END - 539 * DAY)
+def test_a_store_without_mature_leads_gives_no_rows_and_says_why(tmp_path):
+    young = build_dataset(store(), now=END - 539 * DAY)
+    assert len(young) == 0
+    assert young.excluded["immature"] > 0
+    with pytest.raises(NotEnoughDataError, match="no leads"):
+        build_dataset(open_store(f"sqlite:///{tmp_path}/empty.db"), now=END)
     with pytest.raises(ConfigError, match="did you mean 'won'"):
         build_dataset(store(), goal="win", now=END)
 

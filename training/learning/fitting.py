@@ -17,6 +17,7 @@ from features.matrix import Matrix, pooled_levels, recode
 from training.learning.candidates import base_log_odds, fit_scorecard, fit_trees
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
+from training.learning.evidence import evidence, held_back
 from training.scorer.additive import Additive
 from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
@@ -66,11 +67,13 @@ def fit_parts(
     seed: int,
     weight: np.ndarray | None = None,
 ) -> Parts:
-    """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate.
+    """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate; with few
+    leads of one class, the parts are held back (``training.learning.evidence``).
 
     ``weight``, one for each of the rows, replaces those of the dataset.
     """
     y, weight = dataset.y[rows], dataset.weight[rows] if weight is None else weight
+    config = held_back(config, evidence(y, dataset.lead_numbers[rows]))
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)
     scorecard, trees = None, None

@@ -28,7 +28,7 @@ def readiness(dataset: Dataset) -> dict[str, Any]:
     -------
     state : Not ready, Limited or Ready. uses : what makes the scores in this state.
     goals, others : mature leads that reached the goal at some cutoff, and that did not at some cutoff.
-    missing : what the next state needs, as sentences such as "38 more qualified leads, about 6 weeks at the present pace"; empty when Ready.
+    missing : what the next state needs, such as "38 more qualified leads, about 6 weeks at the present pace"; empty when Ready.
     """
     mature = dataset.is_mature
     leads = {

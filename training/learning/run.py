@@ -21,14 +21,14 @@ from training.learning.choice import Choice, Progress, choose, out_of_fold
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation
-from training.learning.evidence import for_few
+from training.learning.evidence import believed, choosing, evidence
 from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Finding, find_leaks, without_blocked
 from training.learning.likeness import with_likeness
 from training.learning.random_split import random_split
-from training.learning.readiness import LIMITED, NOT_READY, readiness
+from training.learning.readiness import NOT_READY, readiness
 from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Affine
 from training.scorer.policy import choose_grades
@@ -87,10 +87,9 @@ def train(
     leaks = find_leaks(dataset, older, allow=config.allow_fields)
     dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
-    # Where folds are too small to tell models apart, there is nothing to choose.
-    choosing = for_few(config) if ready["state"] == LIMITED else config
-    oof = out_of_fold(dataset, folds, config=choosing, seed=seed, progress=progress)
-    choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing)
+    n = evidence(y[older], dataset.lead_numbers[older])
+    oof = out_of_fold(dataset, folds, config=choosing(config, n), seed=seed, progress=progress)
+    choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing(config, n))
     margin = oof.margins[choice.candidate]
     scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
 
@@ -118,7 +117,7 @@ def train(
         dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed, weight=older_weight
     )
     newest = parts.candidate(choice.candidate).margin(parts.columns(dataset.matrix, held_out.test))
-    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold)
+    calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold, n)
     evaluation = Evaluation(
         scorer=assemble(parts, calibration, held_out.train),
         rows=held_out.test,
@@ -141,7 +140,14 @@ def train(
     # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
     seen = np.concatenate([oof.rows, held_out.test])
     fold = np.concatenate([oof.fold, np.full(len(held_out.test), len(folds))])
-    calibration = _calibration(choice, np.concatenate([margin, newest]), y[seen], weight[seen], fold)
+    calibration = _calibration(
+        choice,
+        np.concatenate([margin, newest]),
+        y[seen],
+        weight[seen],
+        fold,
+        evidence(y[mature], dataset.lead_numbers[mature]),
+    )
     scorer = assemble(parts, calibration, everything)
     _tell(progress, "fitting on all leads", 1)
 
@@ -163,10 +169,12 @@ def train(
 
 
 def _calibration(
-    choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray
+    choice: Choice, margin: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray, n: int
 ) -> Affine:
     # The base rate is calibrated by definition.
-    return Affine() if choice.candidate == "base_rate" else calibrate(margin, y, weight, fold)
+    if choice.candidate == "base_rate":
+        return Affine()
+    return believed(calibrate(margin, y, weight, fold), margin, weight, n)
 
 
 def _about(dataset: Dataset, config: TrainConfig, seed: int) -> Mapping[str, Any]:

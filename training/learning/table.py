@@ -50,7 +50,7 @@ def fit_table(
     ContractError
         For a column that is not there, a target of other values, or gaps in ``target`` or ``order_by``.
     NotEnoughDataError
-        With fewer than 20 rows of either class, or no column left to learn from.
+        With no column left to learn from. Few rows are no error; see ``train``.
     """
     dataset = table_dataset(frame, target=target, order_by=order_by, groups=groups, ignore=ignore)
     return train(dataset, config, seed=seed)

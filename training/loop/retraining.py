@@ -15,6 +15,7 @@ from data.store import Store
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset
+from training.learning.readiness import NOT_READY
 from training.learning.run import TrainingResult, train
 from training.loop.comparison import Judged, Verdict, compare, first_verdict
 from training.scorer.acceptance import reason_to_ask
@@ -68,6 +69,13 @@ def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdic
     champion = registry.resolve(version.goal, "champion")
     if champion == version.number:
         return Verdict(False, f"version {version.number} is the champion already")
+    by_hand = card.get("readiness", {}).get("state") == NOT_READY
+    if by_hand:
+        return (
+            _first_by_hand(card)
+            if champion is None
+            else Verdict(False, f"{card['verdict']}; a champion serves already")
+        )
     if champion is None:
         return _first(card)
     held = registry.card(version.goal, champion)
@@ -90,6 +98,11 @@ def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdic
         anchor=None if anchor in (None, champion) else registry.load(version.goal, str(anchor)),
         segment_by=card["config"].get("segment_by") or None,
     )
+
+
+def _first_by_hand(card: Mapping[str, Any]) -> Verdict:
+    """An empty firm starts with points set by hand, and is told so."""
+    return Verdict(True, f"first model; {card['verdict']}")
 
 
 def _first(card: Mapping[str, Any]) -> Verdict:
