@@ -67,16 +67,22 @@ def import_(
 ) -> None:
     """Import a folder of CSV or Parquet files; every row is accounted for."""
     from data.sources.importing import import_tables
-    from leadloop.notebook import instant, open_store
+    from data.store import open_trial
+    from leadloop.notebook import instant, open_store, settings
 
     with console.progress(quiet=as_json) as step:
         report = import_tables(
-            open_store(), path=path, mapping=mapping, dry_run=dry_run, now=instant(), progress=step
+            open_trial(settings().store_url) if dry_run else open_store(),
+            path=path,
+            mapping=mapping,
+            dry_run=dry_run,
+            now=instant(),
+            progress=step,
         )
     console.emit(
         report.to_dict(), as_json=as_json, text=lambda: console.out.print(report.text(), markup=False)
     )
-    if getattr(report, "failed_tables", ()):
+    if report.failed_tables:
         raise typer.Exit(1)
 
 
