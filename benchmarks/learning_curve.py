@@ -28,6 +28,7 @@ from training.scorer.scorer import Scorer
 
 SIZES = (20, 50, 120, 500)
 OLDER_SHARE = 0.6
+DRAWS, N_LEADS, SEED = 50, 12_000, 21
 
 
 def taken(dataset: Dataset, rows: np.ndarray) -> Dataset:
@@ -73,10 +74,10 @@ def chances(scorer: Scorer, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
 
 
 def learning_curve_figures(
-    draws: int = 50,
+    draws: int = DRAWS,
     *,
-    n_leads: int = 12_000,
-    seed: int = 21,
+    n_leads: int = N_LEADS,
+    seed: int = SEED,
     sizes: tuple[int, ...] = SIZES,
     balanced: bool = False,
     config: TrainConfig | None = None,
@@ -129,17 +130,22 @@ def _texts(dataset: Dataset) -> dict[str, np.ndarray]:
     return found
 
 
-def main() -> None:
+def show(draws: int) -> None:
     """Print the curve, for draws at the natural rate and for balanced ones."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=50)
-    draws = parser.parse_args().draws
-    for balanced, title in ((False, "at least n of each, natural rate"), (True, "exactly n of each")):
-        print(f"{title}: mean log loss on the newest leads, {draws} draws")
+    dataset = world_dataset(make_world(N_LEADS, seed=SEED))
+    for balanced, title in ((False, "at least n of each, at the natural rate"), (True, "exactly n of each")):
+        print(f"\nlearning curve, {title}: mean log loss on the newest leads, {draws} draws")
         print(f"{'outcomes':>10}{'leadloop':>10}{'base rate':>10}{'Odoo-style':>11}{'behind base rate':>18}")
-        for row in learning_curve_figures(draws, balanced=balanced):
+        for row in learning_curve_figures(draws, balanced=balanced, dataset=dataset):
             losses = f"{row['leadloop']:10.4f}{row['base_rate']:10.4f}{row['odoo_style']:11.4f}"
-            print(f"{row['n']:>6}+{row['n']:<3}{losses}{row['behind']:>11} of {draws}")
+            print(f"{row['n']:>6}+{row['n']:<3}{losses}{row['behind']:>11} of {draws}", flush=True)
+
+
+def main() -> None:
+    """Print the curve."""
+    parser = argparse.ArgumentParser(description="how much history it takes")
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    show(parser.parse_args().draws)
 
 
 if __name__ == "__main__":

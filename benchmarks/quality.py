@@ -1,33 +1,44 @@
 """How good are the chances, against what a data scientist would try first?
 
-Four sets in order of time: learn from the first 70 %, predict the last 30 %, log loss. Beside leadloop stand the base rate, a logistic
-regression and LightGBM with their usual settings. The last 30 % is used for the figures and for nothing else. Run it with
+Four sets in order of time: learn from the first 70 %, predict the last 30 %. Beside leadloop stand the base rate, naive Bayes as
+open-source CRMs do it, a logistic regression and LightGBM with their usual settings, and FLAML with a minute where it is installed. The
+last 30 % is used for the figures and for nothing else. Then come the synthetic firm against its own truth, open horizons, the judge,
+and the learning curve. Run it with
 
     python -m benchmarks.quality
 
 The sets are read from ``../shared/data`` beside the checkout, or from the folder in ``LEADLOOP_SHARED_DATA``. The last line printed is
-one JSON object, the log loss over that of the better baseline for each set.
+one JSON object: for each set, leadloop's log loss over that of the best of base rate, logistic regression and LightGBM; and the
+figures of the other sections, null where not measured.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from training.learning.metrics import log_loss, roc_auc
+from benchmarks import learning_curve
+from benchmarks.odoo_style import odoo_style
+from training.learning.calibration_check import slope_of
+from training.learning.metrics import Ranking, row_log_loss
 from training.learning.table import fit_table, target_values
 
 OLDER_SHARE = 0.70
+N_BOOTSTRAP = 200
+BASELINES = ("base rate", "logistic", "LightGBM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +150,109 @@ def boosting(columns: Columns, y: np.ndarray, n_older: int) -> np.ndarray:
     return np.asarray(model.predict_proba(frame[n_older:]))[:, 1]
 
 
-def measure(table: Table) -> dict[str, tuple[float, float]]:
-    """Log loss and ROC-AUC on the newer rows by model, and the candidate leadloop chose."""
+def flaml_chances(
+    columns: Columns, y: np.ndarray, n_older: int, *, seconds: float = 60.0
+) -> np.ndarray | None:
+    """Chances of the newer rows: FLAML with a time budget; None where it is not installed."""
+    try:
+        from flaml import AutoML
+    except ImportError:
+        return None
+    frame = pd.DataFrame(columns.numbers)
+    for name, texts in columns.texts.items():
+        frame[name] = pd.Categorical(texts)
+    frame.columns = [re.sub(r"\W", "_", f"{place}_{name}") for place, name in enumerate(frame.columns)]
+    model = AutoML()
+    model.fit(
+        frame[:n_older], y[:n_older], task="classification", metric="log_loss", time_budget=seconds, seed=0, verbose=0,
+        n_jobs=1, split_type="time",
+    )  # fmt: skip
+    return np.asarray(model.predict_proba(frame[n_older:]))[:, 1]
+
+
+def said_by(table: Table) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """What each model says of the newer rows, their outcomes, and leadloop's verdict."""
     y = target_values(table.frame[table.target])
     n_older = round(len(y) * OLDER_SHARE)
     columns = columns_of(table)
     ours = fit_table(table.frame[:n_older], target=table.target, order_by=table.order_by)
-    print(f"  {ours.card['candidate']}: {ours.card['verdict']}", flush=True)
-    said = {
+    texts = {name: column.to_numpy(dtype=object) for name, column in columns.texts.items()}
+    rows = np.arange(len(y))
+    found: dict[str, np.ndarray | None] = {
         "base rate": np.full(len(y) - n_older, y[:n_older].mean()),
+        "Odoo-style": odoo_style(texts, y, rows[:n_older], rows[n_older:]),
         "logistic": logistic(columns, y, n_older),
         "LightGBM": boosting(columns, y, n_older),
+        "FLAML 60 s": flaml_chances(columns, y, n_older),
         "leadloop": ours.scorer.predict_proba(table.frame[n_older:])[:, 1],
     }
-    return {name: (log_loss(y[n_older:], p), roc_auc(y[n_older:], p)) for name, p in said.items()}
+    kept = {name: p for name, p in found.items() if p is not None}
+    return kept, y[n_older:], f"{ours.card['candidate']}: {ours.card['verdict']}"
+
+
+def figures_of(
+    y: np.ndarray, p: np.ndarray, *, n_bootstrap: int = N_BOOTSTRAP
+) -> dict[str, tuple[float, float, float]]:
+    """Log loss, ROC-AUC, lift at 10 % and calibration slope, each with the ends of its 95 % bootstrap interval over rows."""
+    rng = np.random.default_rng(7)
+    ranking, loss = Ranking.of(p), row_log_loss(y, p)
+    margin = np.log(np.clip(p, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(p, 1e-6, 1 - 1e-6))
+    flat = np.ptp(margin) < 1e-12
+    measures: dict[str, Callable[[np.ndarray], float]] = {
+        "log loss": lambda w: float((w * loss).sum() / w.sum()),
+        "AUC": lambda w: ranking.roc_auc(y, w),
+        "lift 10 %": lambda w: ranking.lift_at(y, w, share=0.10),
+        "slope": lambda w: float("nan") if flat else slope_of(margin, y, w)[0],
+    }
+    ones = np.ones(len(y))
+    draws = [
+        np.bincount(rng.integers(0, len(y), len(y)), minlength=len(y)).astype(float)
+        for _ in range(n_bootstrap)
+    ]
+    found = {}
+    for name, measure in measures.items():
+        low, high = np.quantile([measure(w) for w in draws], [0.025, 0.975])
+        found[name] = (measure(ones), float(low), float(high))
+    return found
+
+
+def real_sets(folder: Path) -> dict[str, float]:
+    """Print the table of the real sets; log loss of leadloop over that of the best baseline, by set."""
+    ratios = {}
+    for name, read in SETS.items():
+        said, y, verdict = said_by(read(folder))
+        found = {model: figures_of(y, p) for model, p in said.items()}
+        best = min(found[model]["log loss"][0] for model in BASELINES)
+        ratios[name] = round(found["leadloop"]["log loss"][0] / best, 4)
+        print(f"\n{name}: newest {len(y):,} rows, goal rate {y.mean():.1%}; {verdict}")
+        heads = "".join(f"{measure:>26}" for measure in next(iter(found.values())))
+        print(f"{'':12}{heads}{'log loss over the best':>26}")
+        for model, row in found.items():
+            cells = "".join(
+                f"{value:10.4f} [{low:.4f}, {high:.4f}]".rjust(26) for value, low, high in row.values()
+            )
+            print(f"{model:12}{cells}{row['log loss'][0] / best:26.4f}", flush=True)
+    return ratios
+
+
+def section(module: str, function: str, *arguments: Any, wanted: Sequence[str]) -> dict[str, float | None]:
+    """Figures of another benchmark, printed; None for each that could not be measured, with a note why."""
+    try:
+        found = getattr(importlib.import_module(f"benchmarks.{module}"), function)(*arguments)
+    except (ImportError, AttributeError) as missing:
+        print(f"\n{module}: not measured ({missing})")
+        return dict.fromkeys(wanted)
+    print(f"\n{module}:")
+    for name, value in found.items():
+        print(f"  {name}: {value}")
+    return {name: found.get(name) for name in wanted}
 
 
 def main() -> int:
-    """Print the table and the last line; exit code 2 when the sets are not there."""
+    """Print the tables and the last line; exit code 2 when the sets are not there."""
+    parser = argparse.ArgumentParser(description="log loss on real sets in time order, next to baselines")
+    parser.add_argument("--sets-only", action="store_true", help="leave out the synthetic firm and the judge")
+    chosen = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     folder = Path(os.environ.get("LEADLOOP_SHARED_DATA", root.parent / "shared" / "data"))
     if not folder.is_dir():
@@ -165,17 +261,18 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    ratios, lines = {}, []
-    for name, read in SETS.items():
-        print(name, flush=True)
-        found = measure(read(folder))
-        ratios[name] = found["leadloop"][0] / min(found["logistic"][0], found["LightGBM"][0])
-        figures = "  ".join(f"{loss:.4f} / {auc:.3f}" for loss, auc in found.values())
-        lines.append(f"{name:16}  {figures}  {ratios[name]:.3f}")
-    heads = "  ".join(f"{name:>14}" for name in ("base rate", "logistic", "LightGBM", "leadloop"))
-    print(f"\nlog loss / ROC-AUC on the newest 30 %\n{'':16}  {heads}  ratio to the better baseline")
-    print("\n".join(lines))
-    print(json.dumps({"ratio_to_best": {name: round(ratio, 4) for name, ratio in ratios.items()}}))
+    summary: dict[str, Any] = {"ratio_to_best": real_sets(folder)}
+    sections = (
+        ("oracle", "oracle_figures", (), ("oracle_gap", "slope", "interval_coverage")),
+        ("censoring", "censoring_figures", (20_000, 11), ("ipcw_bias",)),
+        ("judging", "judging_figures", (), ("aa_promotion_rate",)),
+    )
+    for module, function, arguments, wanted in sections:
+        none: dict[str, float | None] = dict.fromkeys(wanted)
+        summary |= none if chosen.sets_only else section(module, function, *arguments, wanted=wanted)
+    if not chosen.sets_only:
+        learning_curve.show(learning_curve.DRAWS)
+    print(json.dumps(summary))
     return 0
 
 
