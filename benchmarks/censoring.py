@@ -28,6 +28,7 @@ from data.world.world import HISTORY_DAYS
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset
 from training.learning.run import train
+from training.scorer.scale import probability_of
 
 HORIZON_DAYS = 90
 # When every row of the leads born by now, the one at 30 days too, has had its horizon.
@@ -106,7 +107,8 @@ def censoring_figures(
     }
     for choice, dataset in data.items():
         result = train(dataset, config, seed=seed)
-        q = result.scorer.score_matrix(result.scorer.matrix(cohort)).probability
+        # From the margin: a probability that failed its check is withheld from answers.
+        q = probability_of(result.scorer.margin(result.scorer.matrix(cohort)))
         loss = _expected_loss(p, q)
         found["rows"][choice] = {
             "candidate": result.card["candidate"],
