@@ -6,7 +6,6 @@ from typing import Any
 
 from leadloop import console
 from training.insights.report import measured
-from training.learning.readiness import said
 
 
 def show_card(card: dict[str, Any]) -> None:
@@ -21,7 +20,7 @@ def show_card(card: dict[str, Any]) -> None:
         console.out.print(f"[dim]For comparison: {split['gap']}.[/]")
     show_leaks(card["leaks"])
     if (ready := card.get("readiness")) and ready["missing"]:
-        console.out.print(said(ready))
+        console.out.print(ready["says"])
     console.out.print(card["verdict"])
 
 

@@ -65,6 +65,7 @@ def _model(served: Served) -> dict[str, Any]:
         "goal": scorer.goal,
         "horizon_days": scorer.horizon_days,
         "verdict": _sentence(card.get("verdict")),
+        "readiness": _sentence((card.get("readiness") or {}).get("says")),
         "withheld": (card.get("calibration_check") or {}).get("why", "")
         if scorer.probability_withheld
         else None,

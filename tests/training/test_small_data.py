@@ -13,12 +13,15 @@ from data.errors import ConfigError
 from data.store import open_store
 from features.catalog import default_features
 from tests.training.examples import QUICK, leads_frame
+from training.learning.candidates import fit_trees
 from training.learning.dataset import build_dataset
 from training.learning.evidence import believed, choosing, held_back
 from training.learning.hand_points import load_hand_points
 from training.learning.readiness import readiness, said
 from training.learning.run import train
+from training.learning.segments import segment_levels
 from training.learning.table import fit_table, table_dataset
+from training.loop.retraining import _first_by_hand
 from training.scorer.additive import Affine
 from training.scorer.artifact import load_scorer_folder, save_scorer
 
@@ -128,3 +131,51 @@ def test_a_level_from_small_folds_is_not_believed():
     assert believed(found, margin, weight, 20).of(margin).mean() == pytest.approx(-2.0)
     assert believed(found, margin, weight, 500).intercept == pytest.approx(found.intercept)
     assert believed(found, margin, weight, 20).slope == found.slope
+
+
+def test_a_segment_moves_by_what_its_leads_vouch_for():
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2], [2_000, 2_000, 4])
+    p = np.full(len(group), 0.2)
+    y = (rng.random(len(group)) < np.array([0.1, 0.3, 1.0])[group]).astype(float)
+    found = segment_levels(group, 4, p, y, np.ones(len(group)))
+    assert found[0] < -0.4
+    assert found[1] > 0.4
+    assert found[3] == 0.0
+    few = (y[group == 2] - 0.2).sum() / (4 * 0.16)
+    assert 0 < found[2] < few / 2
+
+
+def test_segments_that_differ_by_chance_only_stay():
+    y = np.tile([1.0, 0, 0, 0, 0], 200)
+    assert not segment_levels(np.arange(1_000) % 4, 4, np.full(1_000, 0.2), y, np.ones(1_000)).any()
+
+
+def test_a_segment_may_be_a_field_and_a_misspelt_one_is_refused():
+    frame = leads_frame(600)
+    found = fit_table(frame, target="won", config=replace(QUICK, segment_by="industry"))
+    assert found.scorer.predict_proba(frame).shape == (600, 2)
+    with pytest.raises(ConfigError, match="did you mean 'industry'"):
+        fit_table(frame, target="won", config=replace(QUICK, segment_by="industri"))
+    with pytest.raises(ConfigError, match="needs texts"):
+        fit_table(frame, target="won", config=replace(QUICK, segment_by="visits"))
+
+
+def test_trees_never_fall_where_the_catalog_says_more_is_better():
+    rng = np.random.default_rng(1)
+    X = rng.random((800, 2))
+    y = (rng.random(800) < 0.5 - 0.3 * X[:, 0]).astype(float)
+    free, bound = (
+        fit_trees(X, y, np.ones(800), start=np.zeros(800), names=["a", "b"], n_levels=[None, None], n_leads=800,
+                  config=QUICK, seed=0, directions=directions)
+        for directions in ((0, 0), (1, 0))
+    )  # fmt: skip
+    grid = np.column_stack([np.linspace(0, 1, 50), np.full(50, 0.5)])
+    assert (np.diff(free.margin(grid)) < 0).any()
+    assert (np.diff(bound.margin(grid)) >= 0).all()
+
+
+def test_an_empty_firm_starts_by_hand_and_a_champion_is_not_replaced_by_points():
+    card = fit_table(firm(60, goals=3), target="won", config=QUICK).card
+    assert _first_by_hand(card).promote
+    assert "points set by hand" in _first_by_hand(card).why

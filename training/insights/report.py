@@ -19,7 +19,7 @@ body{{font:15px/1.5 system-ui,sans-serif;color:#22303c;max-width:860px;margin:2r
 h1{{font-size:1.5rem;margin:0}}table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.3rem .9rem .3rem 0;text-align:left;
 border-bottom:1px solid #e3e8ec}}td.n{{text-align:right;font-variant-numeric:tabular-nums}}.quiet{{color:#66737d}}</style></head><body>
 <h1>Lead scores for the goal “{goal}”</h1><p class="quiet">Version {version} · {leads} leads · made {made}</p>
-<p><b>{verdict}</b></p><table>{figures}</table>{random_split}{charts}
+<p><b>{verdict}</b></p>{readiness}<table>{figures}</table>{random_split}{charts}
 <h2>Versions</h2><table><tr><th>version</th><th>names</th></tr>{versions}</table>
 
 <p class="quiet">Points say how far something moves a score: 10 points double the odds. They show association, not cause.</p>
@@ -71,6 +71,7 @@ def render(card: Mapping[str, Any], versions: Sequence[Mapping[str, Any]], *, nu
         leads=f"{card['data']['leads']:,}",
         made=format_instant(now)[:16].replace("T", " ") + " UTC",
         verdict=escape(card["verdict"]),
+        readiness=f"<p>{escape(ready)}.</p>" if (ready := (card.get("readiness") or {}).get("says")) else "",
         figures=rows,
         random_split=_random_split(card),
         charts=charts,

@@ -20,7 +20,6 @@ from training.learning.evaluation import Evaluation, grade_rows, importance_rows
 from training.learning.golden import golden_of
 from training.learning.hand_points import EXPECTATION_LEADS, HandPoints, level_for, load_hand_points
 from training.learning.metrics import calibration_table
-from training.learning.readiness import said
 from training.scorer.additive import Additive, Affine
 from training.scorer.policy import Grades, choose_grades
 from training.scorer.scale import Scale, log_odds, probability_of
@@ -113,7 +112,7 @@ def _card(
         "candidate": CANDIDATE,
         "why": "too few outcomes to learn from",
         "candidates": {},
-        "verdict": f"points set by hand, nothing learned: {said(dict(ready))}",
+        "verdict": f"points set by hand, nothing learned: {ready['says']}",
         "readiness": dict(ready),
         "out_of_time": figures,
         "calibration": calibration_table(y, p, weight=weight, lead=cluster),

@@ -77,10 +77,12 @@ def fit_trees(
     n_leads: int,
     config: TrainConfig,
     seed: int,
+    directions: Sequence[int] = (),
 ) -> Trees:
     """Shallow LightGBM trees on the log loss, on top of the log-odds ``start`` (n,), which they do not contain.
 
-    Columns as in ``fit_scorecard``, ``names`` those of the features.
+    Columns as in ``fit_scorecard``, ``names`` those of the features. ``directions`` says for each column whether the log-odds may only rise
+    (1) or only fall (-1) with a number; 0, and none given, leaves it free.
     """
     import lightgbm
 
@@ -114,6 +116,9 @@ def fit_trees(
         "num_threads": config.threads or (1 if len(X) < _MANY_ROWS else 0),
         "verbosity": -1,
     }
+    constraints = [0 if is_one else d for d, is_one in zip(directions, is_category, strict=False)]
+    if any(constraints):
+        settings["monotone_constraints"] = constraints
     booster = lightgbm.train(settings, data, num_boost_round=config.n_trees)
     return Trees(booster.model_to_string(), names=names, fill=fill)
 

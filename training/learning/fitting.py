@@ -91,6 +91,7 @@ def fit_parts(
                 start=scorecard.margin(X),
                 names=matrix.names,
                 n_levels=n_levels,
+                directions=[f.direction for f in dataset.features],
                 n_leads=n_leads,
                 config=config,
                 seed=seed,

@@ -29,6 +29,7 @@ def readiness(dataset: Dataset) -> dict[str, Any]:
     state : Not ready, Limited or Ready. uses : what makes the scores in this state.
     goals, others : mature leads that reached the goal at some cutoff, and that did not at some cutoff.
     missing : what the next state needs, such as "38 more qualified leads, about 6 weeks at the present pace"; empty when Ready.
+    says : all of it as one sentence.
     """
     mature = dataset.is_mature
     leads = {
@@ -47,7 +48,8 @@ def readiness(dataset: Dataset) -> dict[str, Any]:
         for name in ("goals", "others")
         if n[name] < wanted
     ]
-    return {"state": state, "uses": _USES[state], **n, "missing": missing}
+    found = {"state": state, "uses": _USES[state], **n, "missing": missing}
+    return {**found, "says": said(found)}
 
 
 def said(ready: dict[str, Any]) -> str:

@@ -29,8 +29,9 @@ from training.learning.leakage import Finding, find_leaks, without_blocked
 from training.learning.likeness import with_likeness
 from training.learning.random_split import random_split
 from training.learning.readiness import NOT_READY, readiness
+from training.learning.segments import with_segment, with_segment_levels
 from training.learning.trust import Unseen, vouched
-from training.scorer.additive import Affine
+from training.scorer.additive import Additive, Affine
 from training.scorer.policy import choose_grades
 from training.scorer.scale import Scale, probability_of
 from training.scorer.scorer import Golden, Scorer
@@ -84,6 +85,7 @@ def train(
     mature = np.flatnonzero(dataset.is_mature)
     held_out = split_newest(dataset.rows, share=config.holdout_share, among=mature)
     older = np.setdiff1d(mature, held_out.test)
+    dataset = with_segment(dataset, config.segment_by)
     leaks = find_leaks(dataset, older, allow=config.allow_fields)
     dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
@@ -93,7 +95,11 @@ def train(
     margin = oof.margins[choice.candidate]
     scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
 
-    def assemble(parts: Parts, calibration: Affine, rows: np.ndarray) -> Scorer:
+    def segmented(parts: Parts, calibration: Affine, rows: np.ndarray, margin: np.ndarray) -> Additive:
+        model, by = parts.candidate(choice.candidate), config.segment_by
+        return with_segment_levels(model, calibration, dataset, parts.levels, rows, margin, by=by)
+
+    def assemble(model: Additive, parts: Parts, calibration: Affine, rows: np.ndarray) -> Scorer:
         grades = choose_grades(
             scale.score(calibration.of(newest)), shares=config.grade_shares, weight=weight[held_out.test]
         )
@@ -102,7 +108,7 @@ def train(
             horizon_days=dataset.horizon_days,
             features=dataset.features,
             levels=parts.levels,
-            model=parts.candidate(choice.candidate),
+            model=model,
             calibration=calibration,
             scale=scale,
             grades=grades,
@@ -116,10 +122,11 @@ def train(
     parts = fit_parts(
         dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed, weight=older_weight
     )
-    newest = parts.candidate(choice.candidate).margin(parts.columns(dataset.matrix, held_out.test))
     calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold, n)
+    model = segmented(parts, calibration, oof.rows, margin)
+    newest = model.margin(parts.columns(dataset.matrix, held_out.test))
     evaluation = Evaluation(
-        scorer=assemble(parts, calibration, held_out.train),
+        scorer=assemble(model, parts, calibration, held_out.train),
         rows=held_out.test,
         probability=probability_of(calibration.of(newest)),
         y=y[held_out.test],
@@ -148,7 +155,8 @@ def train(
         fold,
         evidence(y[mature], dataset.lead_numbers[mature]),
     )
-    scorer = assemble(parts, calibration, everything)
+    model = segmented(parts, calibration, seen, np.concatenate([margin, newest]))
+    scorer = assemble(model, parts, calibration, everything)
     _tell(progress, "fitting on all leads", 1)
 
     card = make_card(
