@@ -79,7 +79,9 @@ def test_the_loop_by_hand(run: Shell, home: Path, tmp_path: Path):
     assert dry["kept"] == real["kept"] > 6000
     assert again["kept"] == 0
     for report in (dry, real, again):
-        assert report["read"] == report["kept"] + report["known"] + report["skipped"] + sum(report["dropped"].values())
+        assert report["read"] == report["kept"] + report["known"] + report["skipped"] + sum(
+            report["dropped"].values()
+        )
 
     early = format_instant(parse_instant(END, name="end") - 120 * DAY)
     first = run.json("train", "--now", early)

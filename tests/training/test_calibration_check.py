@@ -125,4 +125,7 @@ def test_a_training_whose_newest_leads_are_off_withholds_and_says_why():
 def test_an_ordinary_training_passes_and_shows_its_segments():
     card = trained().card
     assert card["calibration_check"]["passed"] == (not card["probability_withheld"])
-    assert {row["segment"].split(" = ")[0] for row in card["calibration_check"]["segments"]} == {"industry", "is_partner"}
+    assert {row["segment"].split(" = ")[0] for row in card["calibration_check"]["segments"]} == {
+        "industry",
+        "is_partner",
+    }
