@@ -112,7 +112,7 @@ def _card(
         "candidate": CANDIDATE,
         "why": "too few outcomes to learn from",
         "candidates": {},
-        "verdict": f"points set by hand, nothing learned: {ready['says']}",
+        "verdict": f"points set by hand, nothing learned from {ready['goals']} leads with the goal and {ready['others']} without",
         "readiness": dict(ready),
         "out_of_time": figures,
         "calibration": calibration_table(y, p, weight=weight, lead=cluster),
