@@ -35,7 +35,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
         grid.add_column(header, justify="right" if numeric else "left")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
-    out.print(grid)
+    # Piped output has no width of its own; 80 columns would break every long name.
+    out.print(grid, width=None if out.is_terminal else 140)
 
 
 @contextmanager
