@@ -29,6 +29,7 @@ from training.learning.leakage import Finding, find_leaks, without_blocked
 from training.learning.likeness import with_likeness
 from training.learning.random_split import random_split
 from training.learning.readiness import NOT_READY, readiness
+from training.learning.ridge import with_settled_ridge
 from training.learning.segments import with_segment, with_segment_levels
 from training.learning.trust import Unseen, vouched
 from training.scorer.additive import Additive, Affine
@@ -90,7 +91,8 @@ def train(
     dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     n = evidence(y[older], dataset.lead_numbers[older])
-    oof = out_of_fold(dataset, folds, config=choosing(config, n), seed=seed, progress=progress)
+    fitting = with_settled_ridge(dataset, folds, config=config, seed=seed)
+    oof = out_of_fold(dataset, folds, config=choosing(fitting, n), seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing(config, n))
     margin = oof.margins[choice.candidate]
     scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
@@ -120,7 +122,7 @@ def train(
     _tell(progress, "judging on the newest leads", 0)
     older_weight = held_out.weight(weight)
     parts = fit_parts(
-        dataset, held_out.train, candidates=[choice.candidate], config=config, seed=seed, weight=older_weight
+        dataset, held_out.train, candidates=[choice.candidate], config=fitting, seed=seed, weight=older_weight
     )
     calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold, n)
     model = segmented(parts, calibration, oof.rows, margin)
@@ -140,7 +142,7 @@ def train(
         dataset,
         everything,
         candidates=[choice.candidate],
-        config=config,
+        config=fitting,
         seed=seed,
         weight=dataset.fit_weight[everything],
     )
@@ -164,12 +166,13 @@ def train(
         evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], older_weight),
         leaks=leaks,
     )  # fmt: skip
+    card["scorecard_l2"] = fitting.scorecard_l2
     card["random_split"] = random_split(
-        dataset, among=mature, n_test=len(held_out.test), candidate=choice.candidate, config=config, seed=seed,
+        dataset, among=mature, n_test=len(held_out.test), candidate=choice.candidate, config=fitting, seed=seed,
         out_of_time=card["out_of_time"],
     )  # fmt: skip
     scorer, evaluation, card = vouched(
-        dataset, scorer, evaluation, card, train=held_out.train, config=config, seed=seed,
+        dataset, scorer, evaluation, card, train=held_out.train, config=fitting, seed=seed,
         unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds)),
     )  # fmt: skip
     card["readiness"] = ready
