@@ -31,6 +31,8 @@ from training.learning.run import train
 from training.scorer.scale import probability_of
 
 HORIZON_DAYS = 90
+# Worlds 1 to 3 were used to choose how to weigh; figures to report come from these.
+SEEDS = (11, 12, 13)
 # When every row of the leads born by now, the one at 30 days too, has had its horizon.
 _LATER = (HORIZON_DAYS + 31) * DAY
 CHOICES = ("ipcw", "wait", "drop", "negative")
@@ -177,7 +179,7 @@ def mean_misses(n_leads: int, seeds: Sequence[int]) -> dict[str, float]:
 
 def main() -> int:
     """Print a table for each of three worlds, and the mean misses."""
-    means = mean_misses(20_000, (1, 2, 3))
+    means = mean_misses(20_000, SEEDS)
     print("mean miss: " + ", ".join(f"{choice} {miss:+.1%}" for choice, miss in means.items()))
     return 0
 
