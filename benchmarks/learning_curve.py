@@ -2,7 +2,7 @@
 
 Each draw is a small firm: leads taken at random from the older part of one large world, in order of time, until ``n`` have reached the goal
 and ``n`` have not. What is learned from it is measured on the world's newest leads, the same for every draw. Beside leadloop stand the base
-rate of the draw and the naive Bayes of open-source CRMs. Run it with
+rate of the draw and the naive Bayes of open-source CRMs. Nothing was chosen on this world (seed 77). Run it with
 
     python -m benchmarks.learning_curve
 """
@@ -28,7 +28,7 @@ from training.scorer.scorer import Scorer
 
 SIZES = (20, 50, 120, 500)
 OLDER_SHARE = 0.6
-DRAWS, N_LEADS, SEED = 50, 12_000, 21
+DRAWS, N_LEADS, SEED = 50, 12_000, 77
 
 
 def taken(dataset: Dataset, rows: np.ndarray) -> Dataset:

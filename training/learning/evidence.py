@@ -4,7 +4,7 @@ The evidence is the number of leads in the rarer class, because that is what lim
 grows and numbers lose their bends; below 400 the trees get fewer. So the same settings serve twenty goals and twenty thousand, and
 what is learned goes over into the base rate, not into noise, as the evidence gets thin.
 
-The exponents and limits were chosen on draws from the synthetic world (``benchmarks/learning_curve.py`` measures them on others).
+The exponents and limits were chosen on draws from one synthetic world; ``benchmarks/learning_curve.py`` measures them on another.
 """
 
 from __future__ import annotations
