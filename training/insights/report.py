@@ -70,7 +70,7 @@ def render(card: Mapping[str, Any], versions: Sequence[Mapping[str, Any]], *, nu
         version=escape(number),
         leads=f"{card['data']['leads']:,}",
         made=format_instant(now)[:16].replace("T", " ") + " UTC",
-        verdict=escape(card["verdict"]),
+        verdict=escape(card["verdict"][:1].upper() + card["verdict"][1:]),
         readiness=f"<p>{escape(ready)}.</p>" if (ready := (card.get("readiness") or {}).get("says")) else "",
         figures=rows,
         random_split=_random_split(card),
