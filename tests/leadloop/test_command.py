@@ -13,8 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from data.domain import DAY, Lead, format_instant, parse_instant
+from data.errors import ConfigError
 from data.store import open_store
 from leadloop.command import main
+from leadloop.commands.application import write_text
 
 END = "2026-06-30T00:00:00Z"
 
@@ -176,12 +178,10 @@ def test_a_taken_port_is_said_in_words(fresh: Shell):
     assert "choose another --port" in done.err
 
 
-def test_a_report_that_cannot_be_written_is_said_in_words(run: Shell, tmp_path: Path):
-    if run("report", "champion", "--out", str(tmp_path / "r.html")).code == 1:
-        pytest.skip("no champion: the loop by hand did not run before")
-    done = run("report", "--out", str(tmp_path / "nowhere" / "r.html"))
-    assert done.code == 1
-    assert "cannot write" in done.err
+def test_a_result_that_cannot_be_written_is_said_in_words(tmp_path: Path):
+    """Report and score ended in a traceback."""
+    with pytest.raises(ConfigError, match=r"cannot write .*choose another place with --out"):
+        write_text(tmp_path / "nowhere" / "r.html", "page")
 
 
 def test_importing_a_folder_that_is_not_there(fresh: Shell, tmp_path: Path):
