@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.oracle import TOLD, told, world_dataset
+from benchmarks.worlds import TOLD, told, world_dataset
 from data.world import make_world
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset

@@ -189,7 +189,7 @@ def main() -> int:
     print(
         f"\n{NOISE_DRAWS} draws of 10 columns of noise, 1,000 rows: {rates['blocked']:.2%} blocked, {rates['warned']:.2%} warned of"
     )
-    from benchmarks.oracle import world_dataset
+    from benchmarks.worlds import world_dataset
 
     dataset = world_dataset(make_world(WORLD_LEADS, seed=5))
     clean = actions(find_leaks(dataset, split_newest(dataset.rows, share=0.3).train))

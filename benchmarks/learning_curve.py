@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.odoo_style import odoo_style
-from benchmarks.oracle import world_dataset
+from benchmarks.worlds import world_dataset
 from data.world import make_world
 from features.matrix import Matrix, recode
 from training.learning.config import TrainConfig

@@ -1,10 +1,12 @@
-"""How near do the chances come to the truth? Measured on the synthetic firm, whose true chances are known.
+"""How near do the chances come to the truth? Measured on the synthetic firm, whose laws are known.
 
-The truth knows each lead's intent and the part of its fit that no field shows; no model can. So two oracles stand beside the model on
-the newest leads: the *truth* itself, and the *observable oracle*, the best that can be said from what a CRM holds. The latter
-is estimated: trees fitted on the true chances (not on outcomes) of a second, larger firm of the same make, which also may look at the
-calendar. Log losses are expected ones, over the draw of the outcome from its true chance, so that luck in 4,000 outcomes does not blur a
-difference of 1 %.
+A model learns from the oldest 70 % of a firm's leads and says the chance of the newest 30 % at their creation. Beside it stands the
+*oracle*: the best chance that can be told from the same record, worked out from the laws that the firm is drawn by
+(``data.world.observed``). It knows the calendar and the drift of the market as well, which no model can learn from a year. Log losses
+are expected ones, over the draw of the outcome from the oracle's chance, so that luck in 5,000 outcomes does not blur a difference of 1 %.
+
+The lead's *own* chance depends on what no record shows, its intent today and a part of its fit; how far the oracle itself is from that
+is shown as well.
 
     python -m benchmarks.oracle
 """
@@ -12,148 +14,83 @@ difference of 1 %.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import lightgbm
 import numpy as np
 
-from data.domain import DAY
-from data.sources.importing import import_tables
-from data.store import open_store
-from data.world import World, make_world, write_world
-from features.matrix import Matrix, recode
+from benchmarks.censoring import filled_store
+from data.asof import snapshots_at
+from data.snapshots import Snapshots
+from data.store import Store
+from data.world import World, make_world
+from data.world.observed import observable_chances
 from training.learning.calibration_check import slope_of
 from training.learning.config import TrainConfig
-from training.learning.dataset import Dataset, build_dataset
+from training.learning.dataset import build_dataset
 from training.learning.run import train
-from training.scorer.scale import log_odds, probability_of
+from training.scorer.scale import probability_of
 
-# Ages of a lead, in days, at which the world tells its true chance.
-TOLD = {0: "qualified_at_creation", 14: "qualified_at_14_days"}
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A world's mature rows whose true chance is known: the dataset's row numbers, the chance and the age in days, shape (m,)."""
-
-    dataset: Dataset
-    rows: np.ndarray
-    truth: np.ndarray
-    age: np.ndarray
-
-
-def world_dataset(world: World, *, ages_days: tuple[float, ...] = TrainConfig().ages_days) -> Dataset:
-    """The rows one would learn from, by the way of an export and an import."""
-    with tempfile.TemporaryDirectory() as work:
-        write_world(world, Path(work) / "export")
-        store = open_store(f"sqlite:///{work}/leadloop.db")
-        import_tables(store, path=Path(work) / "export", now=world.end)
-        dataset = build_dataset(
-            store, goal="qualified", horizon_days=90, now=world.end, ages_days=tuple(ages_days)
-        )
-        store.close()
-    return dataset
-
-
-def told(world: World, dataset: Dataset) -> Told:
-    """The rows at creation and at 14 days, where the world tells the truth."""
-    age = (dataset.cutoffs - dataset.order) / DAY
-    by_lead = world.truth.set_index("lead_id")
-    truth = np.full(len(dataset), np.nan)
-    for days, column in TOLD.items():
-        rows = np.flatnonzero(np.abs(age - days) < 0.5)
-        truth[rows] = by_lead.loc[dataset.lead_ids[rows].tolist(), column].to_numpy(dtype=np.float64)
-    rows = np.flatnonzero((truth > 0) & (truth < 1))
-    return Told(dataset, rows, truth[rows], age[rows])
-
-
-@dataclass(frozen=True)
-class ObservableOracle:
-    """The best chance from what a CRM holds, as trees on true chances can tell it."""
-
-    booster: Any
-    matrix: Matrix
-
-    @classmethod
-    def fit(cls, known: Told, *, seed: int = 0) -> ObservableOracle:
-        """A tenth of the leads decides how many trees."""
-        levels = known.dataset.matrix.levels
-        X, names = _columns(known, known.dataset.matrix), known.dataset.matrix.names
-        is_check = known.dataset.lead_numbers[known.rows] % 10 == 0
-        settings = {
-            "objective": "cross_entropy", "learning_rate": 0.06, "num_leaves": 31, "min_data_in_leaf": 40, "lambda_l2": 2.0,
-            "feature_fraction": 0.5, "seed": seed, "deterministic": True, "force_row_wise": True, "verbosity": -1,
-        }  # fmt: skip
-        categories = [j for j, name in enumerate(names) if name in levels]
-        data = [
-            lightgbm.Dataset(X[own], label=known.truth[own], categorical_feature=categories)
-            for own in (~is_check, is_check)
-        ]
-        booster = lightgbm.train(
-            settings, data[0], num_boost_round=1_500, valid_sets=[data[1]],
-            callbacks=[lightgbm.early_stopping(30, verbose=False)],
-        )  # fmt: skip
-        return cls(booster, known.dataset.matrix)
-
-    def chances(self, known: Told) -> np.ndarray:
-        """Shape (m,), for the rows of ``known``."""
-        matrix = recode(known.dataset.matrix, self.matrix.levels)
-        if matrix.names != self.matrix.names:
-            raise ValueError("the two worlds have different features")
-        return np.asarray(self.booster.predict(_columns(known, matrix)), dtype=np.float64)
+SEEDS = (41, 42, 43, 44, 45)
+OLDER_SHARE = 0.7
 
 
 def oracle_figures(
-    n_leads: int = 20_000, *, seed: int = 11, n_oracle: int = 100_000, config: TrainConfig | None = None
+    n_leads: int = 20_000, *, seed: int = SEEDS[0], config: TrainConfig | None = None
 ) -> dict[str, float]:
-    """Figures of a model trained on a world, on its newest 30 % of leads, those that were worked.
+    """Figures of a model that learned from the oldest 70 % of a world's leads, on the newest 30 % that sales worked, at their creation.
 
     Returns
     -------
-    oracle_gap, oracle_gap_observable : log loss over that of the truth, and of the observable oracle, minus 1.
-    observable_gap : the observable oracle's log loss over the truth's, minus 1: what no model can win.
-    slope : of the logistic regression of outcomes on the model's log-odds. observed_over_predicted : goals over the sum of chances.
-    interval_coverage, interval_coverage_observable : share of leads whose 90 % interval holds the true chance, and the observable oracle's.
-    interval_width : mean of high - low. log_loss, log_loss_truth, log_loss_observable, n_rows.
+    oracle_gap : log loss over the oracle's, minus 1.
+    hidden_gap : the oracle's log loss over that of the leads' own chances, minus 1: what no model can win.
+    slope : of the logistic regression of outcomes, drawn from the leads' own chances, on the model's log-odds.
+    said_over_true : sum of the model's chances over that of the leads' own.
+    interval_coverage : share of leads whose 90 % interval holds the oracle's chance; interval_coverage_own : holds the lead's own.
+    interval_width : mean of high - low. log_loss, log_loss_oracle, n_leads.
     """
     world = make_world(n_leads, seed=seed)
-    dataset = world_dataset(world)
-    result = train(dataset, config, seed=0)
-    large = make_world(n_oracle, seed=seed + 1_000_003)
-    oracle = ObservableOracle.fit(told(large, world_dataset(large, ages_days=tuple(map(float, TOLD)))))
-
-    known = told(world, dataset)
-    newest = np.isin(known.rows, result.evaluation.rows)
-    observable = oracle.chances(known)[newest]
-    rows, truth = known.rows[newest], known.truth[newest]
-    twin = result.evaluation.scorer
-    own = twin.matrix(dataset.snapshots.take(rows))
-    margin = twin.margin(own)
-    assert twin.intervals is not None
-    low, high = twin.intervals.of(margin)
+    oracle, own = observable_chances(world), world.truth["qualified_at_creation"].to_numpy()
+    created = world.leads["created_at"].to_numpy()
+    border = int(created[round(OLDER_SHARE * n_leads) - 1])
+    config = config or TrainConfig()
+    with tempfile.TemporaryDirectory() as work:
+        store = filled_store(Path(work), world, born_by=border, now=world.end)
+        dataset = build_dataset(store, horizon_days=90, now=world.end, ages_days=config.ages_days)
+        store.close()
+        store = filled_store(Path(work), world, born_by=world.end, now=world.end)
+        newer = np.flatnonzero((created > border) & world.truth["is_worked"].to_numpy())
+        snapshots = at_creation(store, world, newer)
+        store.close()
+    scorer = train(dataset, config, seed=0).scorer
+    margin = scorer.margin(scorer.matrix(snapshots))
     chance = probability_of(margin)
-    y = dataset.y[rows]
-    loss, loss_truth, loss_observable = (expected_log_loss(truth, p) for p in (chance, truth, observable))
+    assert scorer.intervals is not None
+    low, high = scorer.intervals.of(margin)
+    oracle, own = oracle[newer], own[newer]
+    y = (np.random.default_rng([seed, 5]).random(len(own)) < own).astype(np.float64)
+    loss, loss_oracle = expected_log_loss(oracle, chance), expected_log_loss(oracle, oracle)
     figures = {
-        "oracle_gap": loss / loss_truth - 1,
-        "oracle_gap_observable": loss / loss_observable - 1,
-        "observable_gap": loss_observable / loss_truth - 1,
+        "oracle_gap": loss / loss_oracle - 1,
+        "hidden_gap": expected_log_loss(own, oracle) / expected_log_loss(own, own) - 1,
         "slope": slope_of(margin, y, np.ones(len(y)))[0],
-        "slope_observable_oracle": slope_of(np.array([log_odds(p) for p in observable]), y, np.ones(len(y)))[
-            0
-        ],
-        "observed_over_predicted": float(y.sum() / chance.sum()),
-        "interval_coverage": float(((low <= truth) & (truth <= high)).mean()),
-        "interval_coverage_observable": float(((low <= observable) & (observable <= high)).mean()),
+        "said_over_true": float(chance.sum() / own.sum()),
+        "interval_coverage": float(((low <= oracle) & (oracle <= high)).mean()),
+        "interval_coverage_own": float(((low <= own) & (own <= high)).mean()),
         "interval_width": float((high - low).mean()),
         "log_loss": loss,
-        "log_loss_truth": loss_truth,
-        "log_loss_observable": loss_observable,
-        "n_rows": float(len(rows)),
+        "log_loss_oracle": loss_oracle,
+        "n_leads": float(len(newer)),
     }
     return {name: round(float(value), 5) for name, value in figures.items()}
+
+
+def at_creation(store: Store, world: World, leads: np.ndarray) -> Snapshots:
+    """Snapshots of these leads (positions in the world), each at its creation."""
+    ids = world.leads["lead_id"].iloc[leads].tolist()
+    known = snapshots_at(store, ids, cutoff=world.end)
+    # Leads do not change their profile in this world; touchpoints are cut at the cutoff by the features.
+    return replace(known, cutoffs=world.leads["created_at"].to_numpy()[leads])
 
 
 def expected_log_loss(truth: np.ndarray, chance: np.ndarray) -> float:
@@ -161,18 +98,15 @@ def expected_log_loss(truth: np.ndarray, chance: np.ndarray) -> float:
     return float(-(truth * np.log(chance) + (1 - truth) * np.log1p(-chance)).mean())
 
 
-def _columns(known: Told, matrix: Matrix) -> np.ndarray:
-    day = known.dataset.order[known.rows] / DAY
-    return np.column_stack([matrix.X[known.rows], day, known.age])
-
-
-def main() -> None:
-    """Print one line a figure, for three seeds."""
-    table = [oracle_figures(seed=seed) for seed in (11, 12, 13)]
-    print(f"{'synthetic world, 20,000 leads; seed':45}{11:>9}{12:>9}{13:>9}")
-    for name in table[0]:
-        print(f"{name:45}" + "".join(f"{row[name]:9.3f}" for row in table))
+def mean_figures(n_leads: int = 20_000, *, seeds: tuple[int, ...] = SEEDS) -> dict[str, float]:
+    """Print the figures of every seed; their means."""
+    table = [oracle_figures(n_leads, seed=seed) for seed in seeds]
+    print(f"{f'synthetic firm, {n_leads:,} leads; seed':40}" + "".join(f"{s:>9}" for s in (*seeds, "mean")))
+    means = {name: float(np.mean([row[name] for row in table])) for name in table[0]}
+    for name, mean in means.items():
+        print(f"{name:40}" + "".join(f"{row[name]:9.3f}" for row in table) + f"{mean:9.3f}")
+    return {name: round(mean, 5) for name, mean in means.items()}
 
 
 if __name__ == "__main__":
-    main()
+    mean_figures()

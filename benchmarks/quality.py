@@ -263,7 +263,7 @@ def main() -> int:
         return 2
     summary: dict[str, Any] = {"ratio_to_best": real_sets(folder)}
     sections = (
-        ("oracle", "oracle_figures", (), ("oracle_gap", "slope", "interval_coverage")),
+        ("oracle", "mean_figures", (), ("oracle_gap", "slope", "interval_coverage")),
         ("censoring", "censoring_figures", (20_000, 11), ("ipcw_bias",)),
         ("judging", "judging_figures", (), ("aa_promotion_rate",)),
     )

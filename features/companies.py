@@ -26,7 +26,8 @@ _FREE_DOMAINS = frozenset({
     "uol.com.br", "verizon.net", "virgilio.it", "wanadoo.fr", "wp.pl", "o2.pl", "onet.pl", "btinternet.com",
     "cox.net", "att.net", "bk.ru", "list.ru", "ukr.net", "sina.com", "yeah.net",
 })  # fmt: skip
-_FREE_ENDINGS = re.compile(r"com|net|org|(?:com?\.)?[a-z]{2}")
+# "example" is the ending reserved for made-up addresses, as in tests and demonstrations (RFC 2606).
+_FREE_ENDINGS = re.compile(r"com|net|org|example|(?:com?\.)?[a-z]{2}")
 # Names that are ordinary words are providers only under these: web.dev is a company.
 _ONLY_WITH = {
     "web": {"web.de"}, "mail": {"mail.com", "mail.de", "mail.ru"}, "inbox": {"inbox.com", "inbox.lv", "inbox.ru"}, "hey": {"hey.com"},

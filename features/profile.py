@@ -25,6 +25,11 @@ from features.companies import (
 from features.spec import Feature
 from features.titles import FUNCTIONS, SENIORITIES, function_of, seniority_of, stated_seniority
 
+# Coarser than size bands: seniority by each of those would be too rare to learn from.
+FIRMS = ("small firm", "mid-sized firm", "large firm")
+_FIRM_OF_BAND = (0, 0, 1, 1, 1, 2, 2)  # up to 50, up to 1,000, above
+_SENIORITY_BY_SIZE = tuple(f"{seniority} in a {firm}" for seniority in SENIORITIES for firm in FIRMS)
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:
@@ -49,9 +54,7 @@ class Profiles:
             case "field_number":
                 return self._number(str(feature.column))
             case "seniority":
-                return self._either(
-                    SENIORITIES, ("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of))
-                )
+                return self._seniority()
             case "job_function":
                 return self._either(
                     FUNCTIONS, ("job_function", _of_text(function_of)), ("title", _of_text(function_of))
@@ -59,7 +62,9 @@ class Profiles:
             case "domain_kind":
                 return self._domain_kind()
             case "size_band":
-                return self._either(SIZE_BANDS, ("employees", _employees_band), ("company_size", _size_band))
+                return self._size_band()
+            case "seniority_by_size":
+                return self._seniority_by_size()
             case "completeness":
                 return self._completeness()
             case "days_since_created":
@@ -102,6 +107,21 @@ class Profiles:
             mine = _spread(place, codes)
             out = mine if out is None else np.where(out >= 0, out, mine)
         return self._unknown(levels) if out is None else Coded(out, levels)
+
+    def _seniority(self) -> Coded:
+        return self._either(
+            SENIORITIES, ("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of))
+        )
+
+    def _size_band(self) -> Coded:
+        return self._either(SIZE_BANDS, ("employees", _employees_band), ("company_size", _size_band))
+
+    def _seniority_by_size(self) -> Coded:
+        """Who decides in a firm of five is not who decides in one of five thousand. Unknown where either is."""
+        seniority, band = self._seniority().codes, self._size_band().codes
+        firm = np.array([*_FIRM_OF_BAND, 0])[band]
+        known = (seniority >= 0) & (band >= 0)
+        return Coded(np.where(known, seniority * len(FIRMS) + firm, -1), _SENIORITY_BY_SIZE)
 
     def _domain_kind(self) -> Coded:
         kind = self._either(

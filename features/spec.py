@@ -22,7 +22,7 @@ AGGREGATIONS = (
 )  # fmt: skip
 # Over the profile as of the cutoff; the functions are in features.profile.
 DERIVATIONS = (
-    "field_text", "field_number", "seniority", "job_function", "domain_kind", "size_band", "completeness",
+    "field_text", "field_number", "seniority", "job_function", "domain_kind", "size_band", "seniority_by_size", "completeness",
     "days_since_created",
 )  # fmt: skip
 GROUPS = ("fit", "engagement")
@@ -31,7 +31,16 @@ Where = tuple[tuple[str, tuple[str, ...]], ...]
 UNITS = ("number", "hours", "days", "percent")
 
 _LONGEST = 300 * 366 * 86_400  # seconds; instants lie within 1900 to 2200
-_CATEGORIES = ("first", "last", "field_text", "seniority", "job_function", "domain_kind", "size_band")
+_CATEGORIES = (
+    "first",
+    "last",
+    "field_text",
+    "seniority",
+    "job_function",
+    "domain_kind",
+    "size_band",
+    "seniority_by_size",
+)
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "sum": ("value",), "mean": ("value",), "max": ("value",),
     "first": TEXT_COLUMNS, "last": TEXT_COLUMNS, "nunique": (*TEXT_COLUMNS, "value"),
@@ -41,6 +50,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "job_function": ("job_function", "title"),
     "domain_kind": ("email", "company_domain"),
     "size_band": ("employees", "company_size"),
+    "seniority_by_size": ("seniority", "title", "employees", "company_size"),
     "completeness": PROFILE_FIELDS,
 }
 

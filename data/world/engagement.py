@@ -26,16 +26,20 @@ CONTENTS = (
 
 N_TOUCH_DAYS = 150
 _SESSIONS_A_DAY = np.array([0.004, 0.03, 0.26])
-_MORE_PAGES = np.array([0.2, 0.36, 0.55])  # chance of yet another page
-_PRICING_SHARE = np.array([0.04, 0.1, 0.28])
+MORE_PAGES = np.array([0.2, 0.36, 0.55])  # chance of yet another page
+PRICING_SHARE = np.array([0.04, 0.1, 0.28])
 _OPEN = np.array([0.12, 0.25, 0.42])
 _CLICK = np.array([0.08, 0.16, 0.3])  # of those who opened
 _WEBINAR = np.array([0.004, 0.02, 0.06])
 # What ends a session besides pages, by state: download, demo request, form.
-_SESSION_END = np.array([[0.03, 0.002, 0.02], [0.09, 0.008, 0.03], [0.12, 0.07, 0.05]])
+SESSION_END = np.array([[0.03, 0.002, 0.02], [0.09, 0.008, 0.03], [0.12, 0.07, 0.05]])
 # How leads come in, by state: form, download, webinar, demo request.
-_FIRST_CONVERSION = np.array([[0.5, 0.4, 0.08, 0.02], [0.54, 0.27, 0.08, 0.11], [0.42, 0.09, 0.04, 0.45]])
-_EARLIER_VISITS = np.array([0.06, 0.3, 0.75])
+FIRST_CONVERSION = np.array([[0.5, 0.4, 0.08, 0.02], [0.54, 0.27, 0.08, 0.11], [0.42, 0.09, 0.04, 0.45]])
+EARLIER_VISITS = np.array([0.06, 0.3, 0.75])  # chance of visits before the one that makes the lead
+EARLIER_COUNT, EARLIER_DAYS = 0.6, 6.0  # how many (geometric) and how long before (exponential)
+EVENT_WEBINARS = 0.7  # of the leads of events that come by a webinar
+PAGE_SECONDS = 120  # between two pages of a later visit, at most
+FIRST_PAGE_SECONDS = 90  # between two pages of the visit that makes the lead; twice that up to its conversion
 _SESSION_CHANNELS = np.array([0.34, 0.1, 0.08, 0.0, 0.12, 0.0, 0.02, 0.34])
 _MAIL_EVERY_DAYS = 21
 
@@ -102,9 +106,9 @@ def _first_visits(rng: np.random.Generator, audience: Audience) -> Touches:
     """The visit that made the lead: it ends with a conversion some seconds before the lead is created."""
     n = len(audience.created)
     state = audience.states[0]
-    kind = (rng.random(n)[:, None] > np.cumsum(_FIRST_CONVERSION, axis=1)[state, :-1]).sum(axis=1)
+    kind = (rng.random(n)[:, None] > np.cumsum(FIRST_CONVERSION, axis=1)[state, :-1]).sum(axis=1)
     is_event = audience.source == SOURCES.index("event")
-    kind = np.where(is_event & (rng.random(n) < 0.7), 2, kind)
+    kind = np.where(is_event & (rng.random(n) < EVENT_WEBINARS), 2, kind)
     is_offline = (is_event & (rng.random(n) < 0.6)) | (
         (audience.source == SOURCES.index("partner")) & (rng.random(n) < 0.5)
     )
@@ -112,8 +116,8 @@ def _first_visits(rng: np.random.Generator, audience: Audience) -> Touches:
     conversion = audience.created[lead] - rng.integers(5, 60, len(lead))
     kind, state = kind[lead], state[lead]
     channel, campaign = audience.source[lead], audience.campaign[lead]
-    pages = rng.geometric(1 - _MORE_PAGES[state]) * (kind != 2)
-    start = conversion - (pages + 1) * rng.integers(15, 90, len(lead))
+    pages = rng.geometric(1 - MORE_PAGES[state]) * (kind != 2)
+    start = conversion - (pages + 1) * rng.integers(15, FIRST_PAGE_SECONDS, len(lead))
     types = np.array(
         [TYPES.index(t) for t in ("form_submit", "content_download", "webinar_attended", "demo_request")]
     )
@@ -135,7 +139,7 @@ def _pages(rng, lead, start, pages, state, channel, campaign, *, gap) -> Touches
     """``pages`` page views for each session, ``gap`` seconds apart, each with the seconds spent on it as value."""
     row = np.repeat(np.arange(len(lead)), pages)
     place = np.arange(len(row)) - np.repeat(np.cumsum(pages) - pages, pages)
-    is_pricing = rng.random(len(row)) < _PRICING_SHARE[state[row]]
+    is_pricing = rng.random(len(row)) < PRICING_SHARE[state[row]]
     content = np.where(is_pricing, CONTENTS.index("pricing"), rng.integers(0, 5, len(row)))
     spent = np.minimum(np.rint(np.exp(rng.normal(3.4, 0.8, len(row)))), 1_800)
     return _touches(
@@ -152,9 +156,9 @@ def _pages(rng, lead, start, pages, state, channel, campaign, *, gap) -> Touches
 def _later_sessions(rng, audience: Audience, seasons: Seasons):
     """Sessions before (some) and after creation: lead, start in seconds, state and channel."""
     first = audience.states[0]
-    count = rng.geometric(0.6, len(first)) * (rng.random(len(first)) < _EARLIER_VISITS[first])
+    count = rng.geometric(EARLIER_COUNT, len(first)) * (rng.random(len(first)) < EARLIER_VISITS[first])
     earlier = np.repeat(np.arange(len(first)), count)
-    back = rng.exponential(6.0, len(earlier)).astype(np.int64) + 1
+    back = rng.exponential(EARLIER_DAYS, len(earlier)).astype(np.int64) + 1
     leads, starts = [earlier], [_on_day(rng, audience.created[earlier] - back * DAY_SECONDS)]
     states = [first[earlier]]
     for day in range(N_TOUCH_DAYS):
@@ -175,12 +179,12 @@ def _on_day(rng: np.random.Generator, moment: np.ndarray) -> np.ndarray:
 
 
 def _session_touches(rng, *, lead, start, state, channel, campaign) -> list[Touches]:
-    pages = rng.geometric(1 - _MORE_PAGES[state])
-    gap = rng.integers(12, 120, len(lead))
+    pages = rng.geometric(1 - MORE_PAGES[state])
+    gap = rng.integers(12, PAGE_SECONDS, len(lead))
     parts = [_pages(rng, lead, start, pages, state, channel, campaign, gap=gap)]
     end = start + pages * gap
     u = rng.random(len(lead))
-    cum = np.cumsum(_SESSION_END, axis=1)[state]
+    cum = np.cumsum(SESSION_END, axis=1)[state]
     download, demo, form = (
         u < cum[:, 0],
         (u >= cum[:, 0]) & (u < cum[:, 1]),

@@ -13,27 +13,34 @@ import numpy as np
 from data.world.titles import FUNCTIONS, LANGUAGES, SENIORITIES, draw_titles
 
 COUNTRIES = ("US", "GB", "DE", "AT", "CH", "FR", "BE", "ES", "MX", "NL", "SE", "PL")
-_COUNTRY_SHARE = np.array([0.26, 0.14, 0.17, 0.03, 0.03, 0.11, 0.03, 0.08, 0.04, 0.05, 0.03, 0.03])
-_COUNTRY_FIT = np.array([0.1, 0.1, 0.15, 0.15, 0.25, 0.0, 0.0, -0.1, -0.4, 0.1, 0.1, -0.2])
-_TONGUE = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3, 0, 0, 0])
+COUNTRY_SHARE = np.array([0.26, 0.14, 0.17, 0.03, 0.03, 0.11, 0.03, 0.08, 0.04, 0.05, 0.03, 0.03])
+COUNTRY_FIT = np.array([0.1, 0.1, 0.15, 0.15, 0.25, 0.0, 0.0, -0.1, -0.4, 0.1, 0.1, -0.2])
+TONGUE = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3, 0, 0, 0])
 _LEGAL = ("Inc", "Ltd", "GmbH", "GmbH", "AG", "SAS", "SRL", "SL", "SA de CV", "BV", "AB", "Sp. z o.o.")
 
 INDUSTRIES = (
     "software", "manufacturing", "retail", "finance", "healthcare", "logistics", "education", "media", "construction",
     "public sector", "consulting", "energy",
 )  # fmt: skip
-_INDUSTRY_SHARE = np.array([0.19, 0.15, 0.1, 0.09, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.05, 0.03])
-_INDUSTRY_FIT = np.array([0.45, 0.2, 0.0, 0.25, -0.1, 0.2, -0.55, -0.1, -0.3, -0.5, 0.15, 0.0])
+INDUSTRY_SHARE = np.array([0.19, 0.15, 0.1, 0.09, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.05, 0.03])
+INDUSTRY_FIT = np.array([0.45, 0.2, 0.0, 0.25, -0.1, 0.2, -0.55, -0.1, -0.3, -0.5, 0.15, 0.0])
 
-_FUNCTION_SHARE = np.array([0.2, 0.24, 0.16, 0.1, 0.13, 0.08, 0.09])
-_FUNCTION_FIT = np.array([0.4, 0.3, 0.05, -0.2, 0.25, -0.55, -0.1])
+FUNCTION_SHARE = np.array([0.2, 0.24, 0.16, 0.1, 0.13, 0.08, 0.09])
+FUNCTION_FIT = np.array([0.4, 0.3, 0.05, -0.2, 0.25, -0.55, -0.1])
 # Rows: firms under 50, 50 to 999, 1,000 people and more. The same title means other things in each.
-_SENIORITY_SHARE = np.array(
+SENIORITY_SHARE = np.array(
     [[0.3, 0.06, 0.16, 0.26, 0.22], [0.08, 0.1, 0.22, 0.34, 0.26], [0.02, 0.08, 0.2, 0.36, 0.34]]
 )
-_SENIORITY_FIT = np.array(
+SENIORITY_FIT = np.array(
     [[0.55, 0.3, 0.2, -0.1, -0.6], [0.5, 0.55, 0.45, 0.0, -0.7], [-0.6, 0.1, 0.6, 0.4, -0.6]]
 )
+
+# Logarithms of the number of employees: mean and spread, and a tail of large firms above 1,000; of the revenue for each of them.
+LOG_SIZE, LARGE_SHARE, LARGE_SCALE, LOG_REVENUE_EACH = (4.6, 1.6), 0.04, 1.1, (11.7, 0.5)
+FREE_CHANCE = np.array([0.32, 0.1, 0.1])  # of an address at a free mailer, by class of size
+ENGLISH_SHARE = 0.2  # of those who write English wherever they are
+DOMAIN_HIDDEN, COMPANY_HIDDEN = 0.1, (0.4, 0.04)  # the latter with and without a free mailer
+HIDDEN_FIT = 0.3  # spread of the part of fit that no field shows
 
 _FIRST = (
     "Anna", "Ben", "Carla", "David", "Elena", "Felix", "Greta", "Hugo", "Ines", "Jonas", "Karla", "Leo", "Marta", "Nils",
@@ -118,45 +125,40 @@ def _hidden(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def draw_people(rng: np.random.Generator, n: int) -> People:
     """``n`` people in about ``0.6 n`` firms, a few firms with many."""
     n_firms = max(20, int(n * 0.6))
-    country = rng.choice(len(COUNTRIES), n_firms, p=_COUNTRY_SHARE)
-    industry = rng.choice(len(INDUSTRIES), n_firms, p=_INDUSTRY_SHARE)
-    log_size = rng.normal(4.6, 1.6, n_firms)
-    tail = rng.random(n_firms) < 0.04
-    log_size = np.where(tail, np.log(1_000) + rng.exponential(1.1, n_firms), log_size)
-    employees = np.clip(np.rint(np.exp(log_size)), 1, 400_000)
-    revenue = np.rint(employees * np.exp(rng.normal(11.7, 0.5, n_firms)) / 10_000) * 10_000
+    country = rng.choice(len(COUNTRIES), n_firms, p=COUNTRY_SHARE)
+    industry = rng.choice(len(INDUSTRIES), n_firms, p=INDUSTRY_SHARE)
+    log_size = rng.normal(*LOG_SIZE, n_firms)
+    tail = rng.random(n_firms) < LARGE_SHARE
+    log_size = np.where(tail, np.log(1_000) + rng.exponential(LARGE_SCALE, n_firms), log_size)
+    employees = employees_of(log_size)
+    revenue = np.rint(employees * np.exp(rng.normal(*LOG_REVENUE_EACH, n_firms)) / 10_000) * 10_000
     name, domain = _firm_names(n_firms)
     has_size = rng.random(n_firms) > 0.22
     has_revenue = rng.random(n_firms) > 0.55
 
     # Squaring a uniform number gives low-numbered firms more people.
     firm = (rng.random(n) ** 1.3 * n_firms).astype(np.int64)
-    size_class = np.digitize(employees[firm], [50, 1_000])
-    seniority = (rng.random(n)[:, None] > np.cumsum(_SENIORITY_SHARE, axis=1)[size_class, :-1]).sum(axis=1)
-    function = rng.choice(len(FUNCTIONS), n, p=_FUNCTION_SHARE)
-    language = np.where(rng.random(n) < 0.2, 0, _TONGUE[country[firm]])
+    size_class = size_class_of(employees[firm])
+    seniority = (rng.random(n)[:, None] > np.cumsum(SENIORITY_SHARE, axis=1)[size_class, :-1]).sum(axis=1)
+    function = rng.choice(len(FUNCTIONS), n, p=FUNCTION_SHARE)
+    language = np.where(rng.random(n) < ENGLISH_SHARE, 0, TONGUE[country[firm]])
 
-    free_chance = np.where(size_class == 0, 0.32, 0.1)
-    is_free = rng.random(n) < free_chance
+    is_free = rng.random(n) < FREE_CHANCE[size_class]
     has_email = rng.random(n) > 0.03
     address = _addresses(rng, domain=domain[firm], is_free=is_free)
     title = draw_titles(rng, language=language, function=function, seniority=seniority)
 
-    visible = 1.4 * (
-        1.0 * np.exp(-(((np.log10(employees[firm]) - 2.5) / 0.9) ** 2))
-        + _SENIORITY_FIT[size_class, seniority]
-        + _FUNCTION_FIT[function]
-        + _INDUSTRY_FIT[industry[firm]]
-        + _COUNTRY_FIT[country[firm]]
-        - 0.6 * is_free
-    )
-    fit = visible + rng.normal(0.0, 0.3, n)
+    visible = visible_fit(
+        employees=employees[firm], seniority=seniority, function=function, industry=industry[firm], country=country[firm],
+        is_free=is_free,
+    )  # fmt: skip
+    fit = visible + rng.normal(0.0, HIDDEN_FIT, n)
 
     legal = _texts(_LEGAL)[country]
     fields = {
         "email": _only(has_email, address),
-        "company": _hide(rng, (name + " " + legal)[firm], np.where(is_free, 0.4, 0.04)),
-        "company_domain": _only(~is_free, _hide(rng, domain[firm], 0.1)),
+        "company": _hide(rng, (name + " " + legal)[firm], np.where(is_free, *COMPANY_HIDDEN)),
+        "company_domain": _only(~is_free, _hide(rng, domain[firm], DOMAIN_HIDDEN)),
         "title": _hide(rng, title, 0.12),
         "seniority": _hide(rng, _texts(SENIORITIES)[seniority], 0.2),
         "job_function": _hide(rng, _texts(FUNCTIONS)[function], 0.2),
@@ -169,6 +171,28 @@ def draw_people(rng: np.random.Generator, n: int) -> People:
         "annual_revenue": np.where(has_revenue[firm], revenue[firm], np.nan),
     }
     return People(fields=fields, fit=fit, visible_fit=visible, has_email=has_email)
+
+
+def employees_of(log_size: np.ndarray) -> np.ndarray:
+    """Whole numbers of employees, 1 to 400,000, shape kept."""
+    return np.clip(np.rint(np.exp(log_size)), 1, 400_000)
+
+
+def size_class_of(employees: np.ndarray) -> np.ndarray:
+    """0 under 50 people, 1 under 1,000, else 2; shape kept."""
+    return np.digitize(employees, [50, 1_000])
+
+
+def visible_fit(*, employees, seniority, function, industry, country, is_free) -> np.ndarray:
+    """The part of fit that the profile shows, in log-odds: numbers of employees and codes that broadcast together."""
+    return 1.4 * (
+        1.0 * np.exp(-(((np.log10(employees) - 2.5) / 0.9) ** 2))
+        + SENIORITY_FIT[size_class_of(employees), seniority]
+        + FUNCTION_FIT[function]
+        + INDUSTRY_FIT[industry]
+        + COUNTRY_FIT[country]
+        - 0.6 * is_free
+    )
 
 
 def _firm_names(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,12 +20,14 @@ from data.world.seasons import Seasons
 
 N_STEPS = 200
 HORIZON_DAYS = 90
+OFFICE_OPENS, OFFICE_SECONDS = 30_600, 28_800  # 8:30 to 16:30
 _LONGEST_DEAL = 300  # longest deal, in business days
 
 _QUALIFY_BASE = -6.0
 _QUALIFY_STATE = np.array([-1.5, 0.0, 1.7])
 _END_BASE = -4.2
 _END_STATE = np.array([0.35, 0.0, -0.9])
+LOOKS_WEIGHT, LOOKS_HOT = 0.45, 0.6  # how much sales minds what it sees, and what a hot lead adds to it
 _REOPEN_RATE = 0.0005
 _RETRACT_SHARE = 0.015
 _UNDECIDED_SHARE = 0.12  # of the opportunities that are not won, those that never get closed either
@@ -60,7 +62,7 @@ def choose_worked(
 ) -> np.ndarray:
     """Which leads get worked: each week's capacity goes to those with the best looks, plus much chance. Bool, shape (n,)."""
     week = day // 7
-    priority = 0.45 * (looks - looks.mean()) / looks.std() + rng.normal(size=len(day))
+    priority = LOOKS_WEIGHT * (looks - looks.mean()) / looks.std() + rng.normal(size=len(day))
     order = np.lexsort((-priority, week))
     start = np.searchsorted(week[order], week[order], side="left")
     rank = np.arange(len(day)) - start
@@ -84,6 +86,18 @@ def draw_contact_steps(
     delay = np.where(late, delay + rng.integers(5, 25, n), delay)
     delay = np.where(is_worked, delay, 2)
     return seasons.after(first_day - 1, delay) - first_day
+
+
+def contact_delays() -> tuple[np.ndarray, np.ndarray]:
+    """Business days to first contact and their chances, as ``draw_contact_steps`` draws them, every fourth day standing for its
+    neighbours from the thirteenth on."""
+    prompt = np.zeros(60)
+    prompt[1:31] = 0.55 * 0.45 ** np.arange(30)
+    late = sum(np.roll(prompt, extra) for extra in range(5, 25)) / 20
+    chance = 0.92 * prompt + 0.08 * late
+    delays = np.concatenate([np.arange(1, 13), np.arange(14, 42, 4)])
+    share = [chance[d] if d < 13 else chance[d - 1 : d + 3].sum() for d in delays]
+    return delays, np.array(share) / sum(share)
 
 
 def _rates(work: Work, seasons: Seasons, step: int) -> tuple[np.ndarray, np.ndarray]:

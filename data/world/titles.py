@@ -5,6 +5,9 @@ One table of spellings per (language, function, seniority): some plain, some abb
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 
 LANGUAGES = ("en", "de", "fr", "es")
@@ -60,10 +63,18 @@ def _spellings(title: str) -> list[str]:
     return [title] * 8 + messy
 
 
-def draw_titles(
-    rng: np.random.Generator, *, language: np.ndarray, function: np.ndarray, seniority: np.ndarray
-) -> np.ndarray:
-    """A spelling for each person; the arguments are codes into the tuples above, shape (n,). Object array of texts."""
+@dataclass(frozen=True, slots=True)
+class TitleTable:
+    """Every spelling, those of one (language, function, seniority) together: ``count`` of them from ``start`` on, shape (4, 7, 5)."""
+
+    titles: tuple[str, ...]
+    start: np.ndarray
+    count: np.ndarray
+
+
+@cache
+def title_table() -> TitleTable:
+    """The spellings; all of one cell are equally likely, and some stand there several times."""
     table: list[str] = []
     start = np.zeros((len(LANGUAGES), len(FUNCTIONS), len(SENIORITIES)), dtype=np.int64)
     count = np.zeros_like(start)
@@ -73,6 +84,13 @@ def draw_titles(
                 titles = [s for p in _PATTERNS[tongue][level] for s in _spellings(p.format(word).strip())]
                 start[i, j, k], count[i, j, k] = len(table), len(titles)
                 table.extend(titles)
-    key = (language, function, seniority)
-    pick = start[key] + (rng.random(len(language)) * count[key]).astype(np.int64)
-    return np.array(table, dtype=object)[pick]
+    return TitleTable(tuple(table), start, count)
+
+
+def draw_titles(
+    rng: np.random.Generator, *, language: np.ndarray, function: np.ndarray, seniority: np.ndarray
+) -> np.ndarray:
+    """A spelling for each person; the arguments are codes into the tuples above, shape (n,). Object array of texts."""
+    table, key = title_table(), (language, function, seniority)
+    pick = table.start[key] + (rng.random(len(language)) * table.count[key]).astype(np.int64)
+    return np.array(table.titles, dtype=object)[pick]

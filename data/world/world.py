@@ -26,7 +26,10 @@ from data.world.engagement import CHANNELS, CONTENTS, DIRECTIONS, TYPES, Audienc
 from data.world.intent import HOT, draw_first_state, draw_states
 from data.world.people import draw_people
 from data.world.sales import (
+    LOOKS_HOT,
     N_STEPS,
+    OFFICE_OPENS,
+    OFFICE_SECONDS,
     Statements,
     Work,
     choose_worked,
@@ -34,12 +37,12 @@ from data.world.sales import (
     draw_statements,
     true_chances,
 )
-from data.world.seasons import DAY_SECONDS, make_seasons, seconds_of_day
+from data.world.seasons import DAY_SECONDS, Seasons, make_seasons, seconds_of_day
 
 HISTORY_DAYS = 540
 _DEFAULT_END = 1_782_864_000 * SECOND  # 2026-07-01T00:00Z
-_BEFORE_DAYS, _AFTER_DAYS = 70, 1_000  # calendar around the history: earlier visits, deals that run on
-_DRIFT = -0.35  # log-odds over the whole history: the market gets harder
+BEFORE_DAYS, AFTER_DAYS = 70, 1_000  # calendar around the history: earlier visits, deals that run on
+DRIFT = -0.35  # log-odds over the whole history: the market gets harder
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,12 @@ def make_world(n_leads: int, *, seed: int, end: int | None = None) -> World:
         raise ConfigError(f"n_leads must lie between 20 and 1,000,000; it is {n_leads}")
     end = _DEFAULT_END if end is None else end // DAY * DAY
     rng = np.random.default_rng(seed)
-    end_day = end // DAY
-    seasons = make_seasons(end_day - HISTORY_DAYS - _BEFORE_DAYS, HISTORY_DAYS + _BEFORE_DAYS + _AFTER_DAYS)
-    schedule = make_schedule(n_days=seasons.n_days, history_start=_BEFORE_DAYS, history_days=HISTORY_DAYS)
+    seasons = calendar(end)
+    schedule = make_schedule(n_days=seasons.n_days, history_start=BEFORE_DAYS, history_days=HISTORY_DAYS)
 
-    history = slice(_BEFORE_DAYS, _BEFORE_DAYS + HISTORY_DAYS)
+    history = slice(BEFORE_DAYS, BEFORE_DAYS + HISTORY_DAYS)
     volume = (schedule.volume * seasons.web)[history]
-    day = _BEFORE_DAYS + rng.choice(HISTORY_DAYS, n_leads, p=volume / volume.sum())
+    day = BEFORE_DAYS + rng.choice(HISTORY_DAYS, n_leads, p=volume / volume.sum())
     created = np.sort((seasons.first_day + day) * DAY_SECONDS + seconds_of_day(rng, n_leads))
     day = created // DAY_SECONDS - seasons.first_day
     source = (rng.random(n_leads)[:, None] > np.cumsum(schedule.share, axis=1)[day, :-1]).sum(axis=1)
@@ -91,16 +93,16 @@ def make_world(n_leads: int, *, seed: int, end: int | None = None) -> World:
 
     origin_fit = SOURCE_FIT[source] + np.where(campaign >= 0, CAMPAIGN_FIT[campaign], 0.0)
     fit = people.fit + origin_fit
-    looks = people.visible_fit + origin_fit + 0.6 * (first == HOT)
+    looks = people.visible_fit + origin_fit + LOOKS_HOT * (first == HOT)
     is_worked = choose_worked(rng, day=day, looks=looks, seasons=seasons)
-    office = 30_600 + rng.integers(0, 28_800, n_leads)  # 8:30 to 16:30
+    office = OFFICE_OPENS + rng.integers(0, OFFICE_SECONDS, n_leads)
     offset = np.maximum((office - created) % DAY_SECONDS, 1)
     first_day = (created + offset) // DAY_SECONDS - seasons.first_day
     work = Work(
         first_day=first_day,
         contact_step=draw_contact_steps(rng, first_day=first_day, is_worked=is_worked, seasons=seasons),
         is_worked=is_worked,
-        strength=fit + _DRIFT * (day - _BEFORE_DAYS) / HISTORY_DAYS,
+        strength=fit + drift(day),
     )
     said, closed_step = draw_statements(rng, work=work, states=states, seasons=seasons)
     lead_ids = _ids("L", n_leads)
@@ -135,6 +137,17 @@ def make_world(n_leads: int, *, seed: int, end: int | None = None) -> World:
         outcomes=outcomes,
         truth=_truth_frame(lead_ids, work, states, said, seasons, fit),
     )
+
+
+def calendar(end: int) -> Seasons:
+    """The calendar of a world that ends at ``end``; day 0 of its history is at position ``BEFORE_DAYS``."""
+    first_day = end // DAY - HISTORY_DAYS - BEFORE_DAYS
+    return make_seasons(first_day, HISTORY_DAYS + BEFORE_DAYS + AFTER_DAYS)
+
+
+def drift(day: np.ndarray) -> np.ndarray:
+    """What the market adds to the log-odds of leads created on these calendar positions."""
+    return DRIFT * (day - BEFORE_DAYS) / HISTORY_DAYS
 
 
 def _ids(prefix: str, n: int) -> np.ndarray:

@@ -79,3 +79,9 @@ def test_a_band_read_as_text_is_itself(band):
 @given(st.text(max_size=20))
 def test_any_size_text_gets_a_band_or_none(text):
     assert band_of_text(text) in (*SIZE_BANDS, None)
+
+
+def test_made_up_addresses_of_free_mailers_are_free_mail():
+    """They were taken for companies, so the synthetic firm's model could not learn from them."""
+    assert kind_of_email("anna.branlo42@gmail.example") == "free_mail"
+    assert kind_of_email("anna@bexcela.example") == "corporate"

@@ -124,3 +124,11 @@ def test_true_and_one_are_different_in_a_batch():
 )
 def test_a_numeric_field_has_numbers_only(column, numeric):
     assert is_numeric(column) is numeric
+
+
+def test_seniority_is_told_apart_by_the_size_of_the_firm():
+    assert value_of("seniority_by_size", title="CEO", employees=12) == "c_level in a small firm"
+    assert value_of("seniority_by_size", title="CEO", company_size="201-500") == "c_level in a mid-sized firm"
+    assert value_of("seniority_by_size", seniority="VP", employees=5_000) == "vp in a large firm"
+    assert value_of("seniority_by_size", title="CEO") is None
+    assert value_of("seniority_by_size", employees=12) is None

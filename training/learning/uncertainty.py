@@ -25,7 +25,7 @@ from training.scorer.intervals import Intervals
 
 COVERAGE = 0.90
 _Z = 1.6448536269514722
-BIAS_SHARE = 2.0
+BIAS_SHARE = 3.0
 _SPLITS = 2
 _MOST_GROUPS = 100
 _FEWEST_IN_GROUP = 25.0
