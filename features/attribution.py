@@ -103,8 +103,8 @@ def attribute(
     tail = (1 - level) / 2
     parts = []
     for name, rule in chosen.items():
-        goals = _settled(rule.credit(_exact_sums(rule.per_lead)[None])[0], n_goals - int(missed.sum()))
-        goals = np.append(goals, missed.sum())
+        credit = rule.credit(_exact_sums(rule.per_lead)[None])[0]
+        goals = _settled(credit, int(missed.sum()), n_goals)
         low, high = _between(drawn[name], tail)
         share_low, share_high = _between(_share(drawn[name]), tail)
         parts.append(
@@ -195,11 +195,12 @@ def _exact_sums(per_lead: sparse.csr_array) -> np.ndarray:
     return np.array([math.fsum(columns.data[a:b]) for a, b in pairwise(starts)], dtype=np.float64)
 
 
-def _settled(credit: np.ndarray, total: float) -> np.ndarray:
-    """Credit that adds up to the total: what rounding left over goes to the largest, the first of equals."""
-    settled = credit.copy()
-    if len(settled):
-        settled[np.argmax(np.abs(settled))] += math.fsum([total, *(-settled)])
+def _settled(credit: np.ndarray, missed: float, whole: float) -> np.ndarray:
+    """Credits of the channels and what was missed, adding up to the whole: what rounding left over goes to the largest credit, the first
+    of equals."""
+    settled = np.append(credit, missed)
+    if len(credit):
+        settled[np.argmax(np.abs(credit))] += math.fsum([whole, *(-settled)])
     return settled
 
 
@@ -207,12 +208,13 @@ def _revenue(
     rule: _Rule, goals: np.ndarray, amount: np.ndarray, is_goal: np.ndarray, missed: np.ndarray
 ) -> np.ndarray:
     money = np.where(is_goal & np.isfinite(amount), amount, 0.0)
-    total = math.fsum(money[~missed])
+    unseen = math.fsum(money[missed])
+    whole = math.fsum(money)
     if rule.is_by_goal:
         credit = _exact_sums(rule.per_lead.multiply(money[:, None]).tocsr())
     else:
-        credit = goals[:-1] / max(goals[:-1].sum(), 1.0) * total
-    return np.append(_settled(credit, total), math.fsum(money[missed]))
+        credit = goals[:-1] / max(goals[:-1].sum(), 1.0) * (whole - unseen)
+    return _settled(credit, unseen, whole)
 
 
 def _resampled(
