@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks bench-judging bench-memory
+.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ bench-judging: $(READY)  ## A/A challengers, losses in a row, churn of grades
 
 bench-memory: $(READY)  ## peak memory of a training on 1,000,000 rows
 	$(BIN)/python -m benchmarks.memory
+
+bench-attribution: $(READY)  ## seconds for seven attribution rules on 1,000,000 touchpoints
+	$(BIN)/python -m benchmarks.attribution
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate

@@ -9,5 +9,6 @@ aggregations what each aggregation computes, and what it gives when there is not
 profile      profile features; ``titles`` and ``companies`` hold the rules for texts
 matrix       snapshots to a float matrix with level codes
 drift        how far today's leads are from those a model was trained on
+attribution  which channels the goals are credited to; ``paths``, ``touch_rules``, ``markov`` and ``shapley`` hold its parts
 ============ =====================================================================================
 """

@@ -4,6 +4,7 @@
 """
 
 from leadloop.notebook import (
+    attribute,
     build_dataset,
     check_grades,
     fit_table,
@@ -24,6 +25,7 @@ from leadloop.notebook import (
 )
 
 __all__ = [
+    "attribute",
     "build_dataset",
     "check_grades",
     "fit_table",

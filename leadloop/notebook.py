@@ -23,6 +23,7 @@ from data.sources.importing import import_tables as _import_tables
 from data.sources.report import ImportReport
 from data.store import Store
 from data.store import open_store as _open_store
+from leadloop.attribution import attribute
 from leadloop.upkeep import check_grades, grades, recalibrate
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
@@ -40,7 +41,7 @@ from training.scorer.registry import ModelVersion, Registry
 from training.scorer.scorer import Scorer
 
 __all__ = [
-    "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
+    "attribute", "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
     "open_registry", "open_store", "promote", "recalibrate", "register", "reproduce", "rollback", "scores",
     "snapshots", "train",
 ]  # fmt: skip

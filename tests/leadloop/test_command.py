@@ -231,5 +231,6 @@ def test_every_command_has_a_help_text(fresh: Shell):
         "outcomes",
         "retrain",
         "report",
+        "attribution",
     ]:
         assert name in done.out
