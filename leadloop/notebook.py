@@ -176,7 +176,7 @@ def load_scorer(which: str | Path = "champion", *, goal: str | None = None) -> S
 def snapshots(store: Store, lead_ids: Sequence[str] | None = None, *, cutoff: Moment = None) -> Snapshots:
     """What is known about these leads (all by default) at the cutoff (this moment by default)."""
     at = instant(cutoff)
-    chosen = store.lead_ids(created_before=at + 1) if lead_ids is None else list(lead_ids)
+    chosen = store.lead_ids(created_before=at + 1, standing_at=at) if lead_ids is None else list(lead_ids)
     return snapshots_at(store, chosen, cutoff=at)
 
 
