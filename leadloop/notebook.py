@@ -17,6 +17,7 @@ import pandas as pd
 from data.asof import snapshots_at
 from data.domain import parse_instant, to_instant
 from data.errors import ConfigError
+from data.intake import load_intake
 from data.settings import Settings
 from data.snapshots import Snapshots
 from data.sources.importing import import_tables as _import_tables
@@ -94,6 +95,7 @@ def import_tables(
         mapping=None if mapping is None else Path(mapping),
         dry_run=dry_run,
         now=instant(),
+        intake=load_intake(settings().intake),
     )
 
 

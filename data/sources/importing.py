@@ -16,12 +16,14 @@ import numpy as np
 
 from data.domain import Lead, Outcome, Touchpoint
 from data.errors import ConfigError, ContractError
+from data.intake import Intake
 from data.sources.duplicates import give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
 from data.sources.reading import NOT_WANTED, Fields, read_fields
 from data.sources.report import ImportReport, TableReport
 from data.sources.tables import Rows, TableFile, open_table
+from data.sources.visits import take_in
 from data.store import Added, Store
 
 Progress = Callable[[str, int, int], None]
@@ -51,6 +53,7 @@ def import_tables(
     source: str | None = None,
     dry_run: bool = False,
     now: int,
+    intake: Intake | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import the files in a folder.
@@ -62,6 +65,7 @@ def import_tables(
     source : name to keep ids apart by, instead of the mapping's.
     dry_run : read, check and report, write nothing.
     now : instant of the import, microseconds UTC.
+    intake : rules of channels and left-out visits where the mapping has none.
     progress : called with (file, rows done, rows).
 
     Raises
@@ -80,6 +84,8 @@ def import_tables(
         mapping = load_mapping(folder / "mapping.toml" if mapping is None else mapping)
     if source is not None:
         mapping = replace(mapping, source=source)
+    if mapping.intake is None:
+        mapping = replace(mapping, intake=intake or Intake())
     steps = _plan(mapping, folder, only=None if path.is_dir() else path.name)
     reports: list[TableReport] = []
     try:
@@ -154,6 +160,8 @@ def _run(
         )
         fields = read_fields(rows, step.table, mapping, file=step.file.name)
         fields.warnings[:0] = [*rows.notes, *notes]
+        if step.table.kind == "touchpoints" and mapping.intake is not None:
+            take_in(fields, mapping.intake)
         added, n_again = _add(store, fields, step, mapping, now, progress)
         reports.append(_report(step, rows, fields, added, n_again, now))
     return reports

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from data.domain import NUMBER_FIELDS, check_id, check_profile
 from data.errors import ConfigError, ContractError, did_you_mean, unknown_key
+from data.intake import INTAKE_FIELDS, Intake, parse_intake
 
 NUMBER_FORMATS = ("decimal_comma", "decimal_point")
 EPOCH_FORMATS = ("epoch_s", "epoch_ms", "epoch_us")
@@ -30,6 +31,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at", "observed_at"),
     "touchpoints": (
         "touchpoint_id", "lead_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction", "value",
+        *INTAKE_FIELDS,
     ),
     "outcomes": ("outcome_id", "lead_id", "kind", "occurred_at", "received_at", "amount", "undoes"),
 }  # fmt: skip
@@ -105,12 +107,16 @@ class TableMapping:
 
 @dataclass(frozen=True, slots=True)
 class ImportMapping:
-    """A whole mapping file. ``as_exported`` None: profiles without ``observed_at`` count as exported, others not."""
+    """A whole mapping file.
+
+    ``as_exported`` None: profiles without ``observed_at`` count as exported, others not. ``intake`` None: the file has no such rules.
+    """
 
     source: str
     tables: tuple[TableMapping, ...]
     time_zone: str | None = None
     as_exported: bool | None = None
+    intake: Intake | None = None
 
 
 def load_mapping(path: str | Path) -> ImportMapping:
@@ -133,7 +139,7 @@ def load_mapping(path: str | Path) -> ImportMapping:
 
 def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
     """A mapping from the content of its file; see ``load_mapping``."""
-    _only(content, ("source", *_KINDS), where="the mapping file")
+    _only(content, ("source", "intake", *_KINDS), where="the mapping file")
     head = _table(content.get("source"), where="[source]")
     _only(head, ("name", "time_zone", "as_exported"), where="[source]")
     if "name" not in head:
@@ -155,6 +161,7 @@ def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
         tables=tuple(tables),
         time_zone=_zone(head.get("time_zone")),
         as_exported=as_exported,
+        intake=parse_intake(content["intake"]) if "intake" in content else None,
     )
 
 

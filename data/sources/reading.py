@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from data.domain import DAY, EARLIEST, LATEST, NUMBER_FIELDS, OUTCOME_KINDS
 from data.errors import ContractError
+from data.intake import LONG_FIELDS
 from data.sources.cells import as_texts, checked_ids, checked_texts, numbers, translated
 from data.sources.hints import holds, unread_times
 from data.sources.instants import MISSING, NO_TIME, NO_ZONE, OUTSIDE, READ, REASONS, instants
@@ -120,7 +121,7 @@ def _read_cell(
         if name == "kind":
             fields.drop(~np.isin(found.astype(str), OUTCOME_KINDS), "unknown outcome kind")
     else:
-        found, n_refused = checked_texts(texts, name=name, limit=_LABEL_LIMIT)
+        found, n_refused = checked_texts(texts, name=name, limit=LONG_FIELDS.get(name, _LABEL_LIMIT))
         _warn(fields, n_refused, name, "no usable texts")
         fields.columns[name] = found
 
