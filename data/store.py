@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, select, text
 
 from data import columns, migrations, reading, scorelog, tables
 from data.columns import TrainingTables
-from data.conflicts import conflicting
+from data.conflicts import conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import StoreError
@@ -207,6 +207,12 @@ class Store:
         """
         with self._turns.read() as connection:
             return reading.histories(connection, lead_ids, cutoff=cutoff, also=also)
+
+    def held_touchpoints(self, touchpoints: Iterable[Touchpoint]) -> set[tuple[str, str]]:
+        """Those (source, touchpoint_id) that are held already, whosever they are."""
+        keys = [(t.source, t.touchpoint_id) for t in touchpoints]
+        with self._turns.read() as connection:
+            return set(held_rows(connection, tables.touchpoints, _TOUCHPOINTS[:2], keys))
 
     def outcomes_of(self, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
         """Outcomes by lead, by (time, source, id); leads without any are absent.

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.domain import Lead, Outcome, Touchpoint
+from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import ConfigError, ContractError
 from data.intake import Intake
-from data.sources.duplicates import give_ids, without_duplicates
+from data.sources.duplicates import ID_OF, give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
 from data.sources.reading import NOT_WANTED, Fields, read_fields
@@ -186,8 +186,10 @@ def _add(
                 added = store.add_leads(_leads(fields, some, step.table, mapping), now=now)
             elif kind == "touchpoints":
                 added = store.add_touchpoints(_touchpoints(fields, some, mapping.source), now=now)
-            else:
+            elif kind == "outcomes":
                 added = store.add_outcomes(_outcomes(fields, some, mapping.source), now=now)
+            else:
+                added = store.add_links(_links(fields, some, mapping.source), now=now)
             total += added
     if progress is not None:
         progress(step.file.name, len(rows), len(rows))
@@ -195,7 +197,9 @@ def _add(
 
 
 def _keys(fields: Fields, kind: str, rows: np.ndarray, source: str) -> tuple[tuple[str, str, str], ...]:
-    ids = _column(fields, "touchpoint_id" if kind == "touchpoints" else "outcome_id", rows)
+    if kind == "leads":
+        return ()
+    ids = _column(fields, ID_OF[kind], rows)
     return tuple((source, i, lead) for i, lead in zip(ids, _column(fields, "lead_id", rows), strict=True))
 
 
@@ -241,6 +245,12 @@ def _outcomes(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Outcome
     names = ("outcome_id", "lead_id", "kind", "occurred_at", "undoes", "amount", "received_at")
     for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
         yield Outcome(*row)
+
+
+def _links(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Link]:
+    names = ("link_id", "from_id", "lead_id", "occurred_at", "received_at")
+    for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
+        yield Link(*row)
 
 
 def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int, now: int) -> TableReport:
@@ -300,7 +310,7 @@ def _conflicts(added: Added, kind: str) -> str:
 def _example(fields: Fields, rows: Rows, row: int, reason: str) -> str:
     """Where a dropped row is, by line and id. Ids that might be an address or a name are left out."""
     text = f"{rows.unit} {rows.lines[row]}"
-    for name in ("touchpoint_id", "outcome_id", "lead_id"):
+    for name in (*ID_OF.values(), "lead_id"):
         value = fields.columns[name][row] if name in fields.columns else None
         if value is not None and _SAFE_ID.fullmatch(value):
             text += f", {name} {value}"

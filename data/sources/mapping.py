@@ -1,4 +1,4 @@
-"""Mapping files: how somebody else's columns become leads, touchpoints and outcomes.
+"""Mapping files: how somebody else's columns become leads, touchpoints, outcomes and links.
 
 A mapping is TOML. Every field of ours is named with the column it comes from, or with a table that says more::
 
@@ -30,15 +30,17 @@ EPOCH_FORMATS = ("epoch_s", "epoch_ms", "epoch_us")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at", "observed_at"),
     "touchpoints": (
-        "touchpoint_id", "lead_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction", "value",
-        *INTAKE_FIELDS,
+        "touchpoint_id", "lead_id", "anonymous_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction",
+        "value", *INTAKE_FIELDS,
     ),
     "outcomes": ("outcome_id", "lead_id", "kind", "occurred_at", "received_at", "amount", "undoes"),
+    "links": ("link_id", "from_id", "lead_id", "occurred_at", "received_at"),
 }  # fmt: skip
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at"),
     "touchpoints": ("lead_id", "occurred_at", "type"),
     "outcomes": ("lead_id", "kind", "occurred_at"),
+    "links": ("from_id", "lead_id", "occurred_at"),
 }
 INSTANT_FIELDS = ("created_at", "observed_at", "occurred_at", "received_at")
 _NUMBERS = ("value", "amount", *NUMBER_FIELDS)
@@ -152,7 +154,9 @@ def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
         for entry in given if isinstance(given, list) else [given]:
             tables.append(_parse_table(kind, _table(entry, where=f"[{kind}]")))
     if not tables:
-        raise ConfigError("the mapping file names no table; write [leads], [[touchpoints]] or [[outcomes]]")
+        raise ConfigError(
+            "the mapping file names no table; write [leads], [[touchpoints]], [[outcomes]] or [[links]]"
+        )
     as_exported = head.get("as_exported")
     if as_exported is not None and not isinstance(as_exported, bool):
         raise ConfigError("as_exported in [source] must be true or false")
@@ -176,7 +180,7 @@ def _parse_table(kind: str, entry: Mapping[str, Any]) -> TableMapping:
         name: _parse_cell(entry[name], name=name, where=where) for name in _FIELDS[kind] if name in entry
     }
     for name in _REQUIRED[kind]:
-        if name not in cells:
+        if name not in cells and not (name == "lead_id" and "anonymous_id" in cells):
             raise ConfigError(f'{where} lacks {name}; name its column: {name} = "..."')
     profile = _table(entry.get("profile", {}), where=f"[{kind}.profile]")
     try:

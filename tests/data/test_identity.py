@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from data import asof, reading
 from data.asof import snapshots_at
-from data.domain import DAY, Lead, Link, Outcome, Touchpoint
+from data.domain import DAY, Lead, Link, Outcome, Touchpoint, parse_instant
 from data.identity import Identities, known_at
+from data.sources.importing import import_tables
 from data.store import Added, open_store
 from tests.data import strategies as some
 from tests.data.test_asof import NOW, refill, rows_of, seen, train
+from tests.data.test_importing import NOW as IMPORTED
+from tests.data.test_importing import accounts_for_every_row, write
 
 
 @pytest.fixture
@@ -274,3 +277,56 @@ def test_what_is_known_of_an_id_is_never_taken_back(links, more, some_id, cutoff
     late = [replace(k, received_at=cutoff + 1) for k in more]
     after = {i: since for i, since in Identities([*links, *late]).members(some_id).items() if since <= cutoff}
     assert after == before
+
+
+# Imports
+
+MAPPING = """
+[source]
+name = "web"
+[leads]
+file = "leads.csv"
+lead_id = "id"
+created_at = "created"
+[[touchpoints]]
+file = "events.csv"
+touchpoint_id = "event"
+lead_id = "user"
+anonymous_id = "cookie"
+occurred_at = "at"
+type = "what"
+[[links]]
+file = "events.csv"
+where = {what = "identify"}
+from_id = "cookie"
+lead_id = "user"
+occurred_at = "at"
+"""
+EVENTS = """event,user,cookie,at,what
+1,,c1,2026-01-01T00:00:00Z,page_view
+2,ada,c1,2026-01-03T00:00:00Z,identify
+3,,c1,2026-01-02T00:00:00Z,page_view
+4,ada,c1,2026-01-05T00:00:00Z,identify
+5,,,2026-01-05T00:00:00Z,page_view
+6,,c2,2026-01-05T00:00:00Z,identify
+"""
+
+
+def test_imported_visitors_become_leads(store, tmp_path):
+    write(
+        tmp_path / "x",
+        leads__csv="id,created\nada,2026-01-03T00:00:00Z\n",
+        events__csv=EVENTS,
+        mapping__toml=MAPPING,
+    )
+    report = import_tables(store, path=tmp_path / "x", now=IMPORTED)
+    assert accounts_for_every_row(report)
+    assert report.dropped == {"lead_id and anonymous_id are missing": 1, "lead_id is missing": 1}
+    assert report.warnings == ()
+    day = parse_instant("2026-01-01T00:00:00Z", name="day")
+    seen_at = [len(rows_of(snapshots_at(store, ["ada"], cutoff=day + n * DAY))[0][4]) for n in (2, 4)]
+    assert seen_at == [3, 4]
+    before = snapshots_at(store, ["ada"], cutoff=day + 2 * DAY - 1)
+    assert len(before) == 0
+    again = import_tables(store, path=tmp_path / "x", now=IMPORTED)
+    assert (again.kept, again.warnings) == (0, ())
