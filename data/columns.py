@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
-from data.domain import Outcome
+from data.domain import LATEST, Link, Outcome
+from data.identity import Identities
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
+from data.reading import LINK, with_inherited
 
+Patch = tuple[int, int, str, bool, tuple[int, str] | None]
 Read = Callable[[], AbstractContextManager[Connection]]
 
 _PAGE = 50_000
@@ -37,20 +40,22 @@ class TrainingTables:
     ----------
     lead_ids : n texts, by (created_at, lead_id); "lead" below is a position in them.
     created_at, received_at : int64 arrays, shape (n,).
-    patches : profile versions by lead position: (observed_at, received_at, JSON text of the fields, as_exported), in no order.
-    ledger : their touchpoints. Those of leads never created are left out.
+    patches : profile versions by lead position: (observed_at, received_at, fields as JSON, as_exported, inherited), in no order.
+    ledger : their touchpoints, and those of ids that belong to them, as received when that was known. Those of others are left out.
     start, stop : int64 arrays, shape (n,): each lead's slice of the ledger.
-    outcomes : outcomes by lead id, those of leads never created too: they tell whether work is recorded at all.
+    outcomes : outcomes of the lead's person by lead id, those of leads never created too: they tell whether work is recorded at all.
+    merged_at : int64 array, shape (n,): the instant from which the lead is known to belong to another created lead; LATEST for most.
     """
 
     lead_ids: tuple[str, ...]
     created_at: np.ndarray
     received_at: np.ndarray
-    patches: Mapping[int, Sequence[tuple[int, int, str, bool]]]
+    patches: Mapping[int, Sequence[Patch]]
     ledger: Ledger
     start: np.ndarray
     stop: np.ndarray
     outcomes: Mapping[str, Sequence[Outcome]]
+    merged_at: np.ndarray
 
 
 def read_training(read: Read) -> TrainingTables:
@@ -58,19 +63,27 @@ def read_training(read: Read) -> TrainingTables:
     with read() as connection:
         last = {
             name: connection.execute(text(f"SELECT COALESCE(MAX(seq), 0) FROM {name}")).scalar_one()
-            for name in ("leads", "profiles", "touchpoints", "outcomes")
+            for name in ("leads", "profiles", "touchpoints", "outcomes", "links")
         }
     leads = [row for page in _pages(read, "leads", "lead_id, created_at, received_at", last) for row in page]
     leads.sort(key=lambda row: (row[1], row[0]))
     ids = tuple(row[0] for row in leads)
     place = {lead_id: position for position, lead_id in enumerate(ids)}
 
-    patches: dict[int, list[tuple[int, int, str, bool]]] = {}
+    who = Identities(Link(*row[:-1]) for page in _pages(read, "links", LINK, last) for row in page)
+    heirs = _heirs(who, place)
+    merged_at = who.merged({row[0]: row[2] for row in leads})
+
+    patches: dict[int, list[Patch]] = {}
     for page in _pages(read, "profiles", "lead_id, observed_at, received_at, fields, as_exported", last):
         for lead_id, observed_at, received_at, fields, as_exported, _ in page:
             if lead_id in place:
                 patches.setdefault(place[lead_id], []).append(
-                    (observed_at, received_at, fields, bool(as_exported))
+                    (observed_at, received_at, fields, bool(as_exported), None)
+                )
+            for position, since in heirs.get(lead_id, ()):
+                patches.setdefault(position, []).append(
+                    (observed_at, max(received_at, since), fields, bool(as_exported), (since, lead_id))
                 )
 
     outcomes: dict[str, list[Outcome]] = {}
@@ -79,7 +92,13 @@ def read_training(read: Read) -> TrainingTables:
         for row in page:
             outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
 
-    ledger, start, stop = _ledger(_read_touchpoints(read, last), ids)
+    if who:
+        persons = ((i, person) for i in ids if (person := who.person(i)))
+        outcomes |= {
+            i: own for i, p in persons if (own := with_inherited(i, outcomes.get(i, ()), p, outcomes))
+        }
+
+    ledger, start, stop = _ledger(_read_touchpoints(read, last), ids, heirs)
     return TrainingTables(
         lead_ids=ids,
         created_at=np.array([row[1] for row in leads], dtype=np.int64),
@@ -89,7 +108,18 @@ def read_training(read: Read) -> TrainingTables:
         start=start,
         stop=stop,
         outcomes=outcomes,
+        merged_at=np.array([merged_at.get(i, LATEST) for i in ids], dtype=np.int64),
     )
+
+
+def _heirs(who: Identities, place: Mapping[str, int]) -> dict[str, list[tuple[int, int]]]:
+    """By id, the positions of the created leads it belongs to, each with the instant from which that is known."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for owner in who.owning():
+        if owner in place:
+            for member, since in who.members(owner).items():
+                found.setdefault(member, []).append((place[owner], since))
+    return found
 
 
 def _pages(read: Read, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
@@ -122,46 +152,71 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     return pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
 
 
-def _ledger(table: pa.Table, lead_ids: Sequence[str]) -> tuple[Ledger, np.ndarray, np.ndarray]:
+def _ledger(
+    table: pa.Table, lead_ids: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]]
+) -> tuple[Ledger, np.ndarray, np.ndarray]:
     codes, levels = _coded(table, "lead_id")
     place_of_level = pc.index_in(pa.array(levels, pa.string()), value_set=pa.array(lead_ids, pa.string()))
     places = np.append(pc.fill_null(place_of_level, -1).to_numpy(zero_copy_only=False).astype(np.int64), -1)
-    lead = places[codes]
-    occurred = table["occurred_at"].to_numpy()
+    lead, rows = places[codes], np.arange(table.num_rows)
+    received = table["received_at"].to_numpy()
+    if heirs:
+        also, heir, since = _inherited(codes, levels, heirs)
+        lead, rows = np.append(lead, heir), np.append(rows, also)
+        received = np.append(received, np.maximum(received[also], since))
+    occurred = table["occurred_at"].to_numpy()[rows]
     order = np.lexsort((occurred, lead))
     order = order[np.searchsorted(lead[order], 0) :]
-    order = _ties_ordered(table, order, lead, occurred)
-    lead = lead[order]
+    order = _ties_ordered(table, rows, order, lead, occurred)
+    lead, occurred, received, order = lead[order], occurred[order], received[order], rows[order]
     texts = {}
     for name in TEXT_COLUMNS:
         codes, levels = _coded(table, name)
         texts[name] = CodedColumn(codes[order], tuple(levels))
     ledger = Ledger(
-        occurred_at=occurred[order],
-        received_at=table["received_at"].to_numpy()[order],
+        occurred_at=occurred,
+        received_at=received,
         value=pc.fill_null(table["value"], np.nan).to_numpy()[order],
         **texts,
     )
-    rows = np.arange(len(lead_ids))
-    return ledger, np.searchsorted(lead, rows, "left"), np.searchsorted(lead, rows, "right")
+    leads = np.arange(len(lead_ids))
+    return ledger, np.searchsorted(lead, leads, "left"), np.searchsorted(lead, leads, "right")
 
 
-def _ties_ordered(table: pa.Table, order: np.ndarray, lead: np.ndarray, occurred: np.ndarray) -> np.ndarray:
+def _inherited(
+    codes: np.ndarray, levels: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the table that count for another lead too: the row, that lead's position, the instant from which."""
+    shares = [
+        (code, position, since) for code, i in enumerate(levels) for position, since in heirs.get(i, ())
+    ]
+    code, position, since = np.array(shares, dtype=np.int64).reshape(-1, 3).T
+    by_code = np.argsort(codes, kind="stable")
+    first = np.searchsorted(codes[by_code], code, "left")
+    n = np.searchsorted(codes[by_code], code, "right") - first
+    slots = np.arange(n.sum()) + np.repeat(first - (np.cumsum(n) - n), n)
+    return by_code[slots], np.repeat(position, n), np.repeat(since, n)
+
+
+def _ties_ordered(
+    table: pa.Table, rows: np.ndarray, order: np.ndarray, lead: np.ndarray, occurred: np.ndarray
+) -> np.ndarray:
     """The order with touchpoints of one lead and instant arranged by (source, id). Arrow sorts texts by code point, as Python does."""
     same = np.flatnonzero((np.diff(lead[order]) == 0) & (np.diff(occurred[order]) == 0))
     slots = np.union1d(same, same + 1)
-    rows = order[slots]
+    those = order[slots]
+    place = pa.array(rows[those])
     tied = pa.table(
         {
-            "lead": lead[rows],
-            "occurred_at": occurred[rows],
-            "source": table["source"].take(pa.array(rows)).cast(pa.string()),
-            "touchpoint_id": table["touchpoint_id"].take(pa.array(rows)),
+            "lead": lead[those],
+            "occurred_at": occurred[those],
+            "source": table["source"].take(place).cast(pa.string()),
+            "touchpoint_id": table["touchpoint_id"].take(place),
         }
     )
     keys = [(name, "ascending") for name in tied.column_names]
     arranged = order.copy()
-    arranged[slots] = rows[pc.sort_indices(tied, sort_keys=keys).to_numpy()]
+    arranged[slots] = those[pc.sort_indices(tied, sort_keys=keys).to_numpy()]
     return arranged
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from data.asof import snapshots_at
 from data.domain import parse_instant, to_instant
 from data.errors import ConfigError
+from data.intake import load_intake
 from data.settings import Settings
 from data.snapshots import Snapshots
 from data.sources.importing import import_tables as _import_tables
@@ -95,6 +96,7 @@ def import_tables(
         mapping=None if mapping is None else Path(mapping),
         dry_run=dry_run,
         now=instant(),
+        intake=load_intake(settings().intake),
     )
 
 
@@ -177,7 +179,7 @@ def load_scorer(which: str | Path = "champion", *, goal: str | None = None) -> S
 def snapshots(store: Store, lead_ids: Sequence[str] | None = None, *, cutoff: Moment = None) -> Snapshots:
     """What is known about these leads (all by default) at the cutoff (this moment by default)."""
     at = instant(cutoff)
-    chosen = store.lead_ids(created_before=at + 1) if lead_ids is None else list(lead_ids)
+    chosen = store.lead_ids(created_before=at + 1, standing_at=at) if lead_ids is None else list(lead_ids)
     return snapshots_at(store, chosen, cutoff=at)
 
 

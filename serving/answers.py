@@ -87,6 +87,9 @@ class ReceivedOut(BaseModel):
     received: int
     new: int = Field(description="kept now")
     known: int = Field(description="already kept before, or saying nothing new")
+    left_out: int | None = Field(
+        default=None, description="visits of bots or of the firm itself, when there are any"
+    )
     conflicts: int = Field(
         description="of the known ones, how many say something else than what is kept under their id; what came first stays"
     )

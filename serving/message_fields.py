@@ -18,7 +18,7 @@ from serving.problems import Problem
 # How far ahead of ours a sender's clock may be; less than that is taken for "now".
 CLOCK_SKEW = 300 * SECOND
 
-_MAX_LABEL = 200
+MAX_LABEL = 200
 _CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def id_of(message: Mapping[str, Any], name: str) -> str | None:
 
 def label_of(message: Mapping[str, Any], name: str) -> str | None:
     """The short text in that field, None for null or blank."""
-    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=_MAX_LABEL))
+    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=MAX_LABEL))
 
 
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:

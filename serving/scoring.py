@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,15 +103,20 @@ class Scoring:
 
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """Write what is to be kept, then read every history once."""
-        kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.says_something]
+        kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.is_news]
         conflicts: dict[str, list[ConflictKey]] = {}
         if kept:
             self._store.add_leads([m.lead(now=now) for m in kept], now=now)
+            links = [link for m in kept for link in m.links(now=now)]
+            if links:
+                self._store.add_links(links, now=now)
             touchpoints = [t for m in kept for t in m.received(now=now)]
             if touchpoints:
                 for key in self._store.add_touchpoints(touchpoints, now=now).conflict_keys:
                     conflicts.setdefault(key[2], []).append(key)
-        return self._seen(messages, self._histories(messages, now), now, conflicts=conflicts)
+        unkept = [t for m in messages if not m.is_to_store and m.lead_id is not None for t in m.touchpoints]
+        known = self._store.held_touchpoints(unkept) if unkept else set()
+        return self._seen(messages, self._histories(messages, now), now, conflicts=conflicts, known=known)
 
     def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
         ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
@@ -125,10 +130,14 @@ class Scoring:
         *,
         is_kept: bool = True,
         conflicts: Mapping[str, Sequence[ConflictKey]] | None = None,
+        known: Collection[tuple[str, str]] = (),
     ) -> list[Seen | Problem]:
         found: list[Seen | Problem] = []
         for message in messages:
             held = None if message.lead_id is None else histories.get(message.lead_id)
+            if is_kept and not message.is_to_store and (links := message.links(now=now)):
+                # Each by itself: what one message says without keeping it is no matter to the others.
+                held = self._store.histories([links[0].lead_id], cutoff=now, also=links).get(links[0].lead_id)
             is_stored = is_kept and message.is_to_store and held is not None
             if held is None and not message.says_something:
                 found.append(no_information(message) if is_kept else store_away())
@@ -136,7 +145,7 @@ class Scoring:
                 of_lead = tuple((conflicts or {}).get(held.lead_id, ()))
                 found.append(Seen(message, held, is_stored=True, conflicts=of_lead))
             else:
-                found.append(Seen(message, joined(held, message, now=now), is_stored=False))
+                found.append(Seen(message, joined(held, message, now=now, known=known), is_stored=False))
         return found
 
     async def _degraded(self, messages: Sequence[LeadMessage], served: Served) -> list[Answer | Problem]:
@@ -175,11 +184,16 @@ def no_information(message: LeadMessage) -> Problem:
     return Problem(422, "no_information", said)
 
 
-def joined(held: LeadHistory | None, message: LeadMessage, *, now: int) -> LeadHistory:
-    """What is held about a lead and what the message adds, as if it had been kept now."""
+def joined(
+    held: LeadHistory | None, message: LeadMessage, *, now: int, known: Collection[tuple[str, str]] = ()
+) -> LeadHistory:
+    """What is held about a lead and what the message adds, as if it had been kept now.
+
+    ``known`` are (source, id) of touchpoints that are held already: the lead has them in its history, or they are another's.
+    """
     lead_id = message.lead_id or ""
     stated = (ProfileVersion(now, now, message.profile),) if message.profile else ()
-    received = tuple(message.received(now=now))
+    received = tuple(t for t in message.received(now=now) if (t.source, t.touchpoint_id) not in known)
     if held is None:
         created = now if message.created_at is None else min(message.created_at, now)
         return LeadHistory(lead_id, created, profiles=stated, touchpoints=received)

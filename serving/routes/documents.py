@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from data.domain import NUMBER_FIELDS, OUTCOME_KINDS, TEXT_FIELDS
+from data.intake import INTAKE_FIELDS
 from serving.answers import ReceivedOut
 from serving.problems import MEDIA_TYPE, ProblemOut
 
@@ -33,12 +34,24 @@ _TOUCH: dict[str, Any] = {
     "direction": _TEXT,
     "value": _NUMBER,
     "source": {**_TEXT, "description": "who says so; ids are unique within a source"},
+    **{
+        name: {**_TEXT, "description": "tells channel and traffic, and is not kept"} for name in INTAKE_FIELDS
+    },
+}
+_ANONYMOUS = {
+    **_ID,
+    "description": "the visitor who turned out to be this lead: its touchpoints count for the lead from now on",
 }
 
 LEAD: dict[str, Any] = {
     "type": "object",
     "required": ["lead_id"],
-    "properties": {"lead_id": {**_ID, "type": "string"}, "created_at": _TIME, **_PROFILE},
+    "properties": {
+        "lead_id": {**_ID, "type": "string"},
+        "anonymous_id": _ANONYMOUS,
+        "created_at": _TIME,
+        **_PROFILE,
+    },
     "patternProperties": _CUSTOM,
 }
 SCORE: dict[str, Any] = {
@@ -48,6 +61,7 @@ SCORE: dict[str, Any] = {
             **_ID,
             "description": "without one the lead is scored, but not kept and not learned from",
         },
+        "anonymous_id": _ANONYMOUS,
         "created_at": {**_TIME, "description": "left out, a lead not known yet counts as created now"},
         **_PROFILE,
         "touchpoints": {
@@ -64,8 +78,27 @@ SCORE: dict[str, Any] = {
 }
 TOUCHPOINT: dict[str, Any] = {
     "type": "object",
-    "required": ["lead_id", "occurred_at", "type"],
-    "properties": {"lead_id": {**_ID, "type": "string"}, **_TOUCH},
+    "required": ["occurred_at", "type"],
+    "properties": {
+        "lead_id": _ID,
+        "anonymous_id": {**_ID, "description": "the visitor, where no lead_id is known yet"},
+        **_TOUCH,
+    },
+}
+LINK: dict[str, Any] = {
+    "type": "object",
+    "required": ["from_id", "lead_id"],
+    "properties": {
+        "link_id": {**_ID, "description": "without one, the two ids name the link"},
+        "from_id": {
+            **_ID,
+            "type": "string",
+            "description": "a visitor's anonymous id, or the lead that was merged away",
+        },
+        "lead_id": {**_ID, "type": "string", "description": "the lead, or another visitor, it belongs to"},
+        "occurred_at": {**_TIME, "description": "left out: now"},
+        "source": _TEXT,
+    },
 }
 OUTCOME: dict[str, Any] = {
     "type": "object",

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from data.domain import check_id, format_instant
 from data.errors import ContractError
+from data.store import Added, Store
 from serving.answers import ExplanationOut, LeadOut, to_json
 from serving.explanations import explanation_of, shown_score
-from serving.messages import read_lead
+from serving.messages import LeadMessage, read_lead
 from serving.parts import Parts
 from serving.problems import Problem, reason_of, store_away
 from serving.routes.documents import LEAD, RECEIVED, body_of, one_or_many, refusals
@@ -45,7 +46,7 @@ def routes(parts: Parts) -> APIRouter:
             await parts.body(request),
             name="leads",
             read=lambda item: read_lead(item, fields=fields, now=now),
-            add=lambda items, at: parts.store.add_leads([m.lead(now=at) for m in items], now=at),
+            add=lambda items, at: _add(parts.store, items, at),
         )
 
     # Before the lead itself: ids may hold slashes, so that address would swallow this one.
@@ -75,6 +76,13 @@ def routes(parts: Parts) -> APIRouter:
         return to_json(await _read(lambda: _view(parts, known)))
 
     return router
+
+
+def _add(store: Store, messages: list[LeadMessage], now: int) -> Added:
+    links = [link for message in messages for link in message.links(now=now)]
+    if links:
+        store.add_links(links, now=now)
+    return store.add_leads([message.lead(now=now) for message in messages], now=now)
 
 
 def _view(parts: Parts, lead_id: str) -> dict[str, Any]:

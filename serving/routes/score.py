@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from data.intake import Intake
 from serving.answers import BulkOut, ScoreOut, to_json
 from serving.live import Served
 from serving.messages import LeadMessage, check_count, read_score
@@ -42,7 +43,9 @@ def routes(parts: Parts) -> APIRouter:
     async def score_lead(request: Request) -> Response:
         served = parts.served()
         body = await parts.body(request)
-        message = read_score(body, fields=served.scorer.features.fields, now=parts.clock())
+        message = read_score(
+            body, fields=served.scorer.features.fields, now=parts.clock(), intake=parts.intake
+        )
         [answer] = await scoring.score([message], served)
         if isinstance(answer, Problem):
             raise answer
@@ -67,7 +70,7 @@ def routes(parts: Parts) -> APIRouter:
         served = parts.served()
         items = _items(await parts.body(request))
         fields, now = served.scorer.features.fields, parts.clock()
-        messages = await run_in_threadpool(_read_all, items, fields, now)
+        messages = await run_in_threadpool(_read_all, items, fields, now, parts.intake)
         good = [m for m in messages if isinstance(m, LeadMessage)]
         scored = await scoring.score(good, served) if good else []
         parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
@@ -87,14 +90,16 @@ def _items(body: object) -> list[object]:
     return body
 
 
-def _read_all(items: list[object], fields: Collection[str], now: int) -> list[LeadMessage | Problem]:
+def _read_all(
+    items: list[object], fields: Collection[str], now: int, intake: Intake
+) -> list[LeadMessage | Problem]:
     """Each item as a message or a problem. A lead comes once in a request: all items are scored at one cutoff, so a second message
     would be seen by the first one's score too."""
     found: list[LeadMessage | Problem] = []
     place: dict[str, int] = {}
     for index, item in enumerate(items):
         try:
-            message = read_score(item, fields=fields, now=now)
+            message = read_score(item, fields=fields, now=now, intake=intake)
         except Problem as problem:
             found.append(problem)
             continue
