@@ -6,6 +6,7 @@ catalog      the default definitions, and those for a user's own fields
 executor     touchpoint features, one numpy implementation for training, serving and Spark
 seen         which touchpoints a row may see, and selections of them
 aggregations what each aggregation computes, and what it gives when there is nothing
+rhythm       the aggregations over sessions, hours of the week and days in a row
 profile      profile features; ``titles`` and ``companies`` hold the rules for texts
 matrix       snapshots to a float matrix with level codes
 drift        how far today's leads are from those a model was trained on

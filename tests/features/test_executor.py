@@ -20,9 +20,11 @@ from tests.features.oracle import history, value_of
 _COLUMN = {
     "sum": "value",
     "mean": "value",
+    "min": "value",
     "max": "value",
     "first": "channel",
     "last": "campaign",
+    "nth": "channel",
     "nunique": "content",
 }
 _WHERE = {
@@ -39,8 +41,12 @@ def define(agg: str, **more) -> Feature:
         more.setdefault("column", _COLUMN[agg])
     if agg == "decay":
         more.setdefault("half_life_days", 7)
-    if agg == "diff" and more.get("window_days") is None:
+    if agg in ("diff", "trend") and more.get("window_days") is None:
         more["window_days"] = 7
+    if agg == "share" and not more.get("where"):
+        more["where"] = _WHERE["inbound"]
+    if agg == "nth":
+        more.setdefault("position", 2)
     return Feature(agg=agg, group="engagement", says="{value}", topic="t", **more)
 
 
@@ -53,6 +59,8 @@ EVERYTHING = FeatureSet(
             for window in (None, 7, 14, 30, 1 / 86_400)
         ),
         define("nunique", name="n_values", column="value"),
+        define("nth", name="first_again", position=1),
+        define("nth", name="nth_far", position=9, column="content"),
         define("decay", name="decay_second", half_life_days=1 / 86_400),
         define("decay", name="decay_year", half_life_days=365),
     )
@@ -132,10 +140,10 @@ def test_a_touchpoint_counts_once_it_was_received(received_at, expected):
 def test_a_lead_without_touchpoints():
     values = {agg: value_at(define(agg), []) for agg in AGGREGATIONS}
     zeros = {agg for agg, value in values.items() if value == 0}
-    assert zeros == {"count", "sum", "nunique", "decay", "diff"}
-    assert values["first"] is None
-    assert values["last"] is None
-    assert all(math.isnan(values[agg]) for agg in ("mean", "max", "recency", "age", "gap_mean", "gap_max"))
+    assert zeros == {"count", "sum", "nunique", "decay", "diff", "sessions", "streak", "streak_now"}
+    texts = {"first", "last", "nth"}
+    assert all(values[agg] is None for agg in texts)
+    assert all(math.isnan(values[agg]) for agg in set(AGGREGATIONS) - zeros - texts)
 
 
 def test_a_single_touchpoint_has_no_gap():
@@ -179,7 +187,7 @@ def test_values_that_are_no_finite_number_are_nulls():
 
 
 @pytest.mark.parametrize("values", [(0.0, -0.0), (-0.0, 0.0), (-0.0,)])
-@pytest.mark.parametrize("agg", ["max", "sum", "mean"])
+@pytest.mark.parametrize("agg", ["min", "max", "sum", "mean"])
 def test_minus_zero_is_zero(agg, values):
     own = [touchpoint(NOON - i, touchpoint_id=str(i), value=v) for i, v in enumerate(values)]
     assert math.copysign(1, value_at(define(agg), own)) == 1.0
