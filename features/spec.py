@@ -122,7 +122,8 @@ class Feature:
             return f"position has no meaning for {self.agg}; it is for nth"
         allowed = _COLUMNS.get(self.agg)
         if allowed and self.column not in allowed:
-            return f"{self.agg} needs a column, one of {', '.join(allowed)}; it has {self.column!r}"
+            near = did_you_mean(self.column, allowed) if isinstance(self.column, str) else ""
+            return f"{self.agg} needs a column, one of {', '.join(allowed)}; it has {self.column!r}{near}"
         if self.agg in ("field_text", "field_number") and not self.column:
             return f"{self.agg} needs the name of a profile field as its column"
         for column, _ in self.where:

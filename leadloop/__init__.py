@@ -3,6 +3,7 @@
 ``import leadloop as ll`` is the front door for notebooks; everything else is imported from data, features, training and serving.
 """
 
+from leadloop import features
 from leadloop.notebook import (
     build_dataset,
     check_grades,
@@ -26,6 +27,7 @@ from leadloop.notebook import (
 __all__ = [
     "build_dataset",
     "check_grades",
+    "features",
     "fit_table",
     "grades",
     "import_tables",
