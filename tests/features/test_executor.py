@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain import DAY, HOUR, SECOND
-from data.snapshots import LeadHistory, snapshots_of
+from data.snapshots import LeadHistory, Snapshots, snapshots_of
 from features.executor import touchpoint_values
 from features.spec import AGGREGATIONS, Feature, FeatureSet
 from tests.features.histories import BEFORE_1970, NOON, cutoffs, touchpoint, touchpoint_lists
@@ -76,6 +76,23 @@ def value_at(feature: Feature, touchpoints, cutoff: int = NOON) -> float | str |
     return None if math.isnan(number) else snapshots.ledger.text(str(feature.column)).levels[int(number)]
 
 
+def values_of(snapshots: Snapshots) -> list[float | str | None]:
+    """Everything about the first row, categories as their texts."""
+    found: list[float | str | None] = []
+    for feature, value in zip(EVERYTHING, touchpoint_values(snapshots, EVERYTHING)[0].tolist(), strict=True):
+        if not feature.is_category:
+            found.append(value)
+        else:
+            levels = snapshots.ledger.text(str(feature.column)).levels
+            found.append(None if math.isnan(value) else levels[int(value)])
+    return found
+
+
+def assert_same(found: list[float | str | None], expected: list[float | str | None]) -> None:
+    for feature, a, b in zip(EVERYTHING, found, expected, strict=True):
+        assert same(a, b), (feature.name, a, b)
+
+
 def same(found, expected) -> bool:
     if isinstance(expected, float):
         return found == expected or (math.isnan(expected) and math.isnan(found))
@@ -102,26 +119,20 @@ def test_what_happens_or_arrives_after_the_cutoff_changes_nothing(own, others, c
     before = [t for t in history(own) if t.occurred_at <= cutoff]
     later = [replace(t, touchpoint_id=f"later{i}", occurred_at=cutoff + 1 + i) for i, t in enumerate(others)]
     late = [replace(t, touchpoint_id=f"late{i}", received_at=cutoff + 1) for i, t in enumerate(others)]
-    plain = snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])
-    more = snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])
-    for feature, a, b in zip(
-        EVERYTHING,
-        touchpoint_values(plain, EVERYTHING)[0],
-        touchpoint_values(more, EVERYTHING)[0],
-        strict=True,
-    ):
-        if feature.is_category and not math.isnan(a):
-            a = plain.ledger.text(feature.column).levels[int(a)]
-            b = more.ledger.text(feature.column).levels[int(b)]
-        assert same(b, a), feature.name
+    assert_same(
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])),
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])),
+    )
 
 
 @given(touchpoint_lists(), cutoffs, st.randoms(use_true_random=False))
 def test_order_and_duplication_change_nothing(own, cutoff, random):
     again = [*own, *own]
     random.shuffle(again)
-    for feature in EVERYTHING:
-        assert same(value_at(feature, again, cutoff), value_at(feature, own, cutoff)), feature.name
+    assert_same(
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), again), cutoff)])),
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), own), cutoff)])),
+    )
 
 
 @pytest.mark.parametrize(
