@@ -19,7 +19,8 @@ from tests.features.test_executor import define
 
 TITLES = (
     "CEO", "Geschäftsführer (m/w/d)", "Directrice commerciale", "Jefa de compras", "VP Sales", "Head of Data", "Praktikantin", "Wizard",
-    "Sachbearbeiter Einkauf", "Ingénieur logiciel", "Senior Account Executive", "Assistant to the CEO", "Team Lead Support", None,
+    "Sachbearbeiter Einkauf", "Ingénieur logiciel", "Senior Account Executive", "Assistant to the CEO", "Team Lead Support", "DRH",
+    "Produktmanagerin", None,
 )  # fmt: skip
 EMAILS = ("a@gmail.com", "b@acme.io", "c@uni-koeln.de", "d@service.gov.uk", "e", None)
 SIZES = ("1-10", "11-50 employees", "2000+", "5k-10k", "Self-employed", None)
@@ -99,11 +100,11 @@ KNOWN = {
     "streak_now": (1, "06cc585577bc"),
     "field_text": (1, "579f76102cb1"),
     "field_number": (1, "77b255daeceb"),
-    "seniority": (1, "612c94ab9f0b"),
-    "job_function": (1, "26405e2e1a46"),
+    "seniority": (2, "79cfe47e2f32"),
+    "job_function": (2, "50fa6449dcaa"),
     "domain_kind": (1, "ffee7a153057"),
     "size_band": (1, "2b3d55371a0f"),
-    "completeness": (1, "cbfc2fc2282b"),
+    "completeness": (1, "1ab2efad41bd"),
     "days_since_created": (1, "24189f631fcd"),
 }
 
