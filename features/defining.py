@@ -123,8 +123,11 @@ def unmatched(features: Iterable[Feature], ledger: Ledger) -> list[str]:
             held = ledger.text(column).levels
             if not set(wanted) & set(held):
                 said = " or ".join(map(repr, wanted))
+                hint = did_you_mean(wanted[0], held)
+                # Without a near one it lists all there are, which may be thousands of pages.
+                near = hint if "did you mean" in hint else ""
                 notes.append(
-                    f"feature {feature.name!r} finds nothing: no touchpoint has {column} {said}{did_you_mean(wanted[0], held)}"
+                    f"feature {feature.name!r} finds nothing: no touchpoint has {column} {said}{near}"
                 )
     return notes
 

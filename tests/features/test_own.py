@@ -168,6 +168,8 @@ def test_a_condition_that_nothing_meets_is_noted():
     (note,) = unmatched([right, wrong], ledger)
     assert "'n_demoes' finds nothing" in note
     assert "did you mean 'demo_request'" in note
+    (note,) = unmatched([Count("n_faxes", where={"type": "fax"})], ledger)
+    assert note.endswith("no touchpoint has type 'fax'"), "a list of all there are would be long"
 
 
 def test_a_custom_field_that_is_read_gets_no_second_feature():
