@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ serve: $(READY)  ## serve the champion on LEADLOOP_HOST:LEADLOOP_PORT
 
 test: $(READY)  ## run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
+
+nightly: $(READY)  ## the property tests of features with 2,000 examples each
+	LEADLOOP_HYPOTHESIS=nightly $(BIN)/python -m pytest tests/features --timeout 7200 $(ARGS)
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

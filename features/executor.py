@@ -20,8 +20,8 @@ import numpy as np
 
 from data.domain import DAY
 from data.snapshots import Snapshots
-from features.aggregations import COMPUTE, OF_NOTHING, Terms
-from features.seen import Chosen, Seen, Selections
+from features.aggregations import COMPUTE, OF_NOTHING
+from features.seen import Chosen, Seen, Selections, Terms
 from features.spec import FeatureSet
 
 CHUNK = 65_536  # touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time
@@ -87,13 +87,17 @@ def _plan(features: FeatureSet) -> _Plan:
             continue
         window = None if feature.window_days is None else round(feature.window_days * DAY)
         own = selections.add(feature.where, window)
-        terms = Terms(column=feature.column or "")
-        if feature.half_life_days is not None:
-            terms = Terms(column=terms.column, half_life=round(feature.half_life_days * 86_400))
-        if feature.agg == "diff" and window is not None:
-            # Empty over both windows together is empty; the later of the two is looked up when it is not.
-            terms = Terms(column=terms.column, later=own)
+        terms = Terms(
+            column=feature.column or "",
+            half_life=round((feature.half_life_days or 0) * 86_400),
+            position=feature.position or 0,
+            other=own,
+        )
+        # Empty over all it compares with is empty; the smaller selection is looked up when it is not.
+        if feature.agg in ("diff", "trend") and window is not None:
             own = selections.add(feature.where, 2 * window)
+        elif feature.agg == "share":
+            own = selections.add((), window)
         steps.append(_Step(place=place, selection=own, terms=terms, compute=COMPUTE[feature.agg]))
         of_nothing[place] = OF_NOTHING[feature.agg]
     return _Plan(tuple(steps), selections, of_nothing)

@@ -6,11 +6,23 @@ touchpoint. Selections are made once for all features that ask for them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from data.ledger import Ledger
 from data.snapshots import Snapshots
 from features.spec import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an aggregation needs besides its touchpoints: a column, a half-life in seconds, a position, the number of another selection."""
+
+    column: str = ""
+    half_life: int = 0
+    position: int = 0
+    other: int = -1
 
 
 class Selections:
@@ -39,7 +51,18 @@ class Selections:
 class Seen:
     """The touchpoints that rows lo:hi may see, one entry per (row, touchpoint)."""
 
-    __slots__ = ("_chosen", "_codes", "age", "ledger", "n", "position", "row", "selections", "size")
+    __slots__ = (
+        "_chosen",
+        "_codes",
+        "_occurred",
+        "age",
+        "ledger",
+        "n",
+        "position",
+        "row",
+        "selections",
+        "size",
+    )
 
     def __init__(self, snapshots: Snapshots, lo: int, hi: int, selections: Selections) -> None:
         ledger = snapshots.ledger
@@ -68,6 +91,7 @@ class Seen:
         self.size = len(age)
         self.selections = selections
         self._codes: dict[str, np.ndarray] = {}
+        self._occurred: np.ndarray | None = None
         self._chosen: list[Chosen | None] = [None] * len(selections)
 
     def codes(self, column: str) -> np.ndarray:
@@ -76,6 +100,12 @@ class Seen:
         if found is None:
             found = self._codes[column] = self.ledger.text(column).codes[self.position]
         return found
+
+    def occurred(self) -> np.ndarray:
+        """When each occurred, int64 microseconds since 1970 UTC."""
+        if self._occurred is None:
+            self._occurred = self.ledger.occurred_at[self.position]
+        return self._occurred
 
     def chosen(self, number: int) -> Chosen:
         """The selection of that number."""
@@ -163,6 +193,10 @@ class Chosen:
                 after = np.cumsum(counts)[rows]
                 self._ends = rows, after - counts[rows], after - 1
         return self._ends
+
+    def occurred(self) -> np.ndarray:
+        """When each occurred, int64 microseconds since 1970 UTC."""
+        return self.pick(self.seen.occurred())
 
     def codes(self, column: str) -> np.ndarray:
         """Level codes of a text column, -1 for null."""

@@ -3,6 +3,7 @@
 ``import leadloop as ll`` is the front door for notebooks; everything else is imported from data, features, training and serving.
 """
 
+from leadloop import features
 from leadloop.notebook import (
     attribute,
     build_dataset,
@@ -28,6 +29,7 @@ __all__ = [
     "attribute",
     "build_dataset",
     "check_grades",
+    "features",
     "fit_table",
     "grades",
     "import_tables",

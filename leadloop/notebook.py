@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,6 +25,8 @@ from data.sources.importing import import_tables as _import_tables
 from data.sources.report import ImportReport
 from data.store import Store
 from data.store import open_store as _open_store
+from features.defining import read_features
+from features.spec import Feature
 from leadloop.attribution import attribute
 from leadloop.upkeep import check_grades, grades, recalibrate
 from training.insights.charts import figures
@@ -108,9 +111,14 @@ def build_dataset(
     now: Moment = None,
     ages_days: Sequence[float] | None = None,
     immature: str | None = None,
+    features: Sequence[Feature | Mapping[str, Any]] | str | Path = (),
 ) -> Dataset:
-    """Features, labels and weights of every (lead, cutoff) whose label is known at ``now`` (this moment by default)."""
+    """Features, labels and weights of every (lead, cutoff) whose label is known at ``now`` (this moment by default).
+
+    ``features`` are added to the catalog's: definitions made with ``leadloop.features``, or the TOML file that holds them.
+    """
     usual = TrainConfig()
+    own = read_features(features) if isinstance(features, str | Path) else features
     return _build_dataset(
         store,
         goal=goal,
@@ -118,6 +126,7 @@ def build_dataset(
         now=instant(now),
         ages_days=usual.ages_days if ages_days is None else tuple(ages_days),
         immature=usual.immature if immature is None else immature,
+        own=own,
     )
 
 
