@@ -92,10 +92,14 @@ def attribute(
     _check(len(snapshots), is_goal, money, rules, half_life_days, n_orders, n_resamples, level)
     paths = paths_of(snapshots, is_goal, by=by, lookback_days=lookback_days)
     touched = paths.touched()
-    chosen = {
-        name: _rule(name, paths, touched, half_life_days=half_life_days, n_orders=n_orders, seed=seed)
-        for name in rules
-    }
+    chosen = {}
+    for name in rules:
+        if name == "markov":
+            chosen[name] = _markov_rule(paths, touched)
+        elif name == "shapley":
+            chosen[name] = _shapley_rule(paths, touched, n_orders=n_orders, seed=seed)
+        else:
+            chosen[name] = _touch_rule(paths, TOUCH_RULES[name](paths, half_life_days))
     n_goals = int(is_goal.sum())
     missed = is_goal & (paths.size == 0)
     n_leads = np.append(touched.sum(axis=0), (paths.size == 0).sum()).astype(np.int64)
@@ -138,47 +142,48 @@ class _Rule:
     is_by_goal: bool
 
 
-def _rule(
-    name: str, paths: Paths, touched: sparse.csr_array, *, half_life_days: float, n_orders: int, seed: int
-) -> _Rule:
-    k, reached = len(paths.channels), touched.multiply(paths.is_goal[:, None]).tocsr()
-    if name == "markov":
-        if k > _MOST_CHANNELS:
-            raise ConfigError(
-                f"the rule 'markov' can tell at most {_MOST_CHANNELS:,} channels apart, found {k:,}; "
-                "leave it out of the rules, or attribute by a coarser column"
-            )
-        n_steps = (k + 1) * (k + 2)
-        goal_steps = np.arange(k) * (k + 2) + k
-
-        def by_removal(sums: np.ndarray) -> np.ndarray:
-            effects = removal_effects(sums[:, :n_steps].reshape(-1, k + 1, k + 2))
-            return _divided(effects, sums[:, n_steps:], sums[:, goal_steps].sum(axis=1))
-
-        return _Rule(sparse.hstack([transitions_of(paths), reached], format="csr"), by_removal, False)
-    if name == "shapley":
-        sets = ChannelSets.of(touched)
-        u = len(sets)
-        game = (
-            None if k <= EXACT_UP_TO else sets.sample(n_orders=n_orders, rng=np.random.default_rng([seed, 1]))
-        )
-
-        def by_value(sums: np.ndarray) -> np.ndarray:
-            leads, goals = sums[:, :u], sums[:, u:]
-            values = (
-                sets.exact_values(leads, goals) if game is None else sets.sampled_values(leads, goals, game)
-            )
-            return _divided(values, (sets.members.T @ goals.T).T, goals.sum(axis=1))
-
-        held = np.flatnonzero(sets.of_path >= 0)
-        won = held[paths.is_goal[held]]
-        column = np.concatenate([sets.of_path[held], u + sets.of_path[won]])
-        row = np.concatenate([held, won])
-        return _Rule(per_path(row, column, np.ones(len(row)), shape=(len(paths), 2 * u)), by_value, False)
+def _touch_rule(paths: Paths, weight: np.ndarray) -> _Rule:
     won = paths.is_goal[paths.row]
-    weight = TOUCH_RULES[name](paths, half_life_days)
-    per_lead = per_path(paths.row[won], paths.channel[won], weight[won], shape=(len(paths), k))
-    return _Rule(per_lead, lambda sums: sums, True)
+    shape = len(paths), len(paths.channels)
+    return _Rule(
+        per_path(paths.row[won], paths.channel[won], weight[won], shape=shape), lambda sums: sums, True
+    )
+
+
+def _markov_rule(paths: Paths, touched: sparse.csr_array) -> _Rule:
+    k = len(paths.channels)
+    if k > _MOST_CHANNELS:
+        raise ConfigError(
+            f"the rule 'markov' can tell at most {_MOST_CHANNELS:,} channels apart, found {k:,}; "
+            "leave it out of the rules, or attribute by a coarser column"
+        )
+    n_steps = (k + 1) * (k + 2)
+    reached = touched.multiply(paths.is_goal[:, None])
+
+    def credit(sums: np.ndarray) -> np.ndarray:
+        steps, goals_touched = sums[:, :n_steps].reshape(-1, k + 1, k + 2), sums[:, n_steps:]
+        return _divided(removal_effects(steps), goals_touched, steps[:, :, k].sum(axis=1))
+
+    return _Rule(sparse.hstack([transitions_of(paths), reached], format="csr"), credit, False)
+
+
+def _shapley_rule(paths: Paths, touched: sparse.csr_array, *, n_orders: int, seed: int) -> _Rule:
+    sets = ChannelSets.of(touched)
+    u = len(sets)
+    game = None
+    if len(paths.channels) > EXACT_UP_TO:
+        game = sets.sample(n_orders=n_orders, rng=np.random.default_rng([seed, 1]))
+
+    def credit(sums: np.ndarray) -> np.ndarray:
+        leads, goals = sums[:, :u], sums[:, u:]
+        values = sets.exact_values(leads, goals) if game is None else game.values(leads, goals)
+        return _divided(values, (sets.members.T @ goals.T).T, goals.sum(axis=1))
+
+    held = np.flatnonzero(sets.of_path >= 0)
+    won = held[paths.is_goal[held]]
+    row = np.concatenate([held, won])
+    column = np.concatenate([sets.of_path[held], u + sets.of_path[won]])
+    return _Rule(per_path(row, column, np.ones(len(row)), shape=(len(paths), 2 * u)), credit, False)
 
 
 def _divided(worth: np.ndarray, goals_touched: np.ndarray, n_goals: np.ndarray) -> np.ndarray:

@@ -119,12 +119,6 @@ class ChannelSets:
         table[:, :, self.set_keys.astype(np.int64)] = leads, goals
         return shapley(coalition_values(*table))
 
-    def sampled_values(self, leads: np.ndarray, goals: np.ndarray, game: SampledGame) -> np.ndarray:
-        """As ``exact_values``, from sampled orders; for any number of channels."""
-        rate = _rate(goals, leads)
-        worth = leads[:, game.path_set] * rate[:, game.kept_set] * game.weight
-        return (game.by_channel.T @ worth.T).T
-
     def sample(self, *, n_orders: int, rng: np.random.Generator) -> SampledGame:
         """Orders in which channels join, drawn for each set on its own; every second one is the reverse of the one before.
 
@@ -142,10 +136,7 @@ class ChannelSets:
                 steps = []
         pair, channel = np.divmod(codes, k)
         path_set, kept_set = np.divmod(pair, u)
-        by_channel = sparse.csr_array(
-            (np.ones(len(codes)), (np.arange(len(codes)), channel)), shape=(len(codes), k)
-        )
-        return SampledGame(path_set, kept_set, weights / n_orders, by_channel)
+        return SampledGame(path_set, kept_set, channel, weights / n_orders, n_channels=k)
 
     def _steps(self, *, n_orders: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each order: which (set, set kept so far, channel) count, as one code each, and their signs."""
@@ -171,12 +162,21 @@ class ChannelSets:
 
 @dataclass(frozen=True, slots=True)
 class SampledGame:
-    """Sampled orders, collapsed: z terms ``leads[path_set] * rate[kept_set] * weight``, each for one channel (``by_channel``, (z, k))."""
+    """Sampled orders, collapsed: z terms ``leads[path_set] * rate[kept_set] * weight``, each for one channel."""
 
     path_set: np.ndarray
     kept_set: np.ndarray
+    channel: np.ndarray
     weight: np.ndarray
-    by_channel: sparse.csr_array
+    n_channels: int
+
+    def values(self, leads: np.ndarray, goals: np.ndarray) -> np.ndarray:
+        """As ``ChannelSets.exact_values``, from the sampled orders; for any number of channels."""
+        found = np.empty((len(leads), self.n_channels))
+        for b, (count, rate) in enumerate(zip(leads, _rate(goals, leads), strict=True)):
+            worth = count[self.path_set] * rate[self.kept_set] * self.weight
+            found[b] = np.bincount(self.channel, worth, self.n_channels)
+        return found
 
 
 def _rate(goals: np.ndarray, leads: np.ndarray) -> np.ndarray:
