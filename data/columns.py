@@ -123,19 +123,19 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
 
 
 def _ledger(table: pa.Table, lead_ids: Sequence[str]) -> tuple[Ledger, np.ndarray, np.ndarray]:
-    codes, levels = _coded(table, "lead_id")
+    codes, levels = coded(table, "lead_id")
     place_of_level = pc.index_in(pa.array(levels, pa.string()), value_set=pa.array(lead_ids, pa.string()))
     places = np.append(pc.fill_null(place_of_level, -1).to_numpy(zero_copy_only=False).astype(np.int64), -1)
     lead = places[codes]
     occurred = table["occurred_at"].to_numpy()
     order = np.lexsort((occurred, lead))
     order = order[np.searchsorted(lead[order], 0) :]
-    order = _ties_ordered(table, order, lead, occurred)
+    order = ties_ordered(table, order, lead, occurred)
     lead = lead[order]
     texts = {}
     for name in TEXT_COLUMNS:
-        codes, levels = _coded(table, name)
-        texts[name] = CodedColumn(codes[order], tuple(levels))
+        codes, levels = coded(table, name)
+        texts[name] = CodedColumn(codes[order], levels)
     ledger = Ledger(
         occurred_at=occurred[order],
         received_at=table["received_at"].to_numpy()[order],
@@ -146,7 +146,7 @@ def _ledger(table: pa.Table, lead_ids: Sequence[str]) -> tuple[Ledger, np.ndarra
     return ledger, np.searchsorted(lead, rows, "left"), np.searchsorted(lead, rows, "right")
 
 
-def _ties_ordered(table: pa.Table, order: np.ndarray, lead: np.ndarray, occurred: np.ndarray) -> np.ndarray:
+def ties_ordered(table: pa.Table, order: np.ndarray, lead: np.ndarray, occurred: np.ndarray) -> np.ndarray:
     """The order with touchpoints of one lead and instant arranged by (source, id). Arrow sorts texts by code point, as Python does."""
     same = np.flatnonzero((np.diff(lead[order]) == 0) & (np.diff(occurred[order]) == 0))
     slots = np.union1d(same, same + 1)
@@ -165,9 +165,10 @@ def _ties_ordered(table: pa.Table, order: np.ndarray, lead: np.ndarray, occurred
     return arranged
 
 
-def _coded(table: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
+def coded(table: pa.Table, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Codes of a dictionary column with unified dictionaries, int32 with -1 for null, and its levels."""
     column = table[name].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # no rows: nothing to combine
-        return np.zeros(0, dtype=np.int32), []
+        return np.zeros(0, dtype=np.int32), ()
     codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return codes, column.dictionary.to_pylist()
+    return codes, tuple(column.dictionary.to_pylist())

@@ -1,1 +1,1 @@
-"""The commands by subject: setup (demo, world, import, serve), learning (train to rollback) and leads (score, outcomes, report)."""
+"""The commands by subject: setup (demo, world, import, serve), learning (train to rollback), leads (score, outcomes, report), files."""
