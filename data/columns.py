@@ -22,10 +22,10 @@ from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 Read = Callable[[], AbstractContextManager[Connection]]
 
 _PAGE = 50_000
-_CODED = pa.dictionary(pa.int32(), pa.string())
+CODED = pa.dictionary(pa.int32(), pa.string())
 _TOUCHPOINTS: Mapping[str, pa.DataType] = {
-    "lead_id": _CODED, "source": _CODED, "touchpoint_id": pa.large_string(), "occurred_at": pa.int64(),
-    "received_at": pa.int64(), **dict.fromkeys(TEXT_COLUMNS, _CODED), "value": pa.float64(),
+    "lead_id": CODED, "source": CODED, "touchpoint_id": pa.large_string(), "occurred_at": pa.int64(),
+    "received_at": pa.int64(), **dict.fromkeys(TEXT_COLUMNS, CODED), "value": pa.float64(),
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def read_training(read: Read) -> TrainingTables:
         for row in page:
             outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
 
-    ledger, start, stop = _ledger(_read_touchpoints(read, last), ids)
+    ledger, start, stop = ledger_of(_read_touchpoints(read, last), ids)
     return TrainingTables(
         lead_ids=ids,
         created_at=np.array([row[1] for row in leads], dtype=np.int64),
@@ -114,7 +114,7 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     for page in _pages(read, "touchpoints", ", ".join(_TOUCHPOINTS), last):
         arrays = []
         for values, kind in zip(zip(*page, strict=True), _TOUCHPOINTS.values(), strict=False):
-            if kind is _CODED:
+            if kind is CODED:
                 arrays.append(pa.array(values, pa.string()).dictionary_encode())
             else:
                 arrays.append(pa.array(values, kind))
@@ -122,7 +122,11 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     return pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
 
 
-def _ledger(table: pa.Table, lead_ids: Sequence[str]) -> tuple[Ledger, np.ndarray, np.ndarray]:
+def ledger_of(table: pa.Table, lead_ids: Sequence[str]) -> tuple[Ledger, np.ndarray, np.ndarray]:
+    """The ledger of these leads, and where each one's slice starts and stops; touchpoints of others are left out.
+
+    ``table`` has the columns of the store in any order of rows; texts but ``touchpoint_id`` are dictionary-coded.
+    """
     codes, levels = coded(table, "lead_id")
     place_of_level = pc.index_in(pa.array(levels, pa.string()), value_set=pa.array(lead_ids, pa.string()))
     places = np.append(pc.fill_null(place_of_level, -1).to_numpy(zero_copy_only=False).astype(np.int64), -1)

@@ -8,6 +8,8 @@ seen         which touchpoints a row may see, and selections of them
 aggregations what each aggregation computes, and what it gives when there is nothing
 profile      profile features; ``titles`` and ``companies`` hold the rules for texts
 matrix       snapshots to a float matrix with level codes
+bucketed     the same from files by lead, in several processes
+spark        the same on Spark
 drift        how far today's leads are from those a model was trained on
 ============ =====================================================================================
 """
