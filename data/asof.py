@@ -175,7 +175,10 @@ def table_snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarra
     own: list[ProfileVersion] = []
     places: dict[tuple[int, ...], int] = {}
     before = -1
-    for row, (position, cutoff) in enumerate(zip(lead.tolist(), cutoffs.tolist(), strict=True)):
+    told = np.zeros(len(tables.lead_ids), dtype=bool)
+    told[list(tables.patches)] = True
+    rows = np.flatnonzero(told[lead])
+    for row, position, cutoff in zip(rows.tolist(), lead[rows].tolist(), cutoffs[rows].tolist(), strict=True):
         if position != before:
             own = [ProfileVersion(o, r, json.loads(f), e) for o, r, f, e in tables.patches.get(position, ())]
             places, before = {(): 0}, position

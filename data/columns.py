@@ -174,5 +174,6 @@ def coded(table: pa.Table, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     column = table[name].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # no rows: nothing to combine
         return np.zeros(0, dtype=np.int32), ()
-    codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+    codes = indices.to_numpy().astype(np.int32, copy=False)
     return codes, tuple(column.dictionary.to_pylist())

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.asof import table_snapshots
 from data.buckets.layout import Manifest, bucket_of, existing_manifest
@@ -146,7 +148,8 @@ def _joined(
     else:
         matrices = [matrix for _, matrix in parts]
     rows = Rows(*(np.concatenate([getattr(r, name) for r, _ in parts]) for name in Rows.__slots__))
-    order = np.lexsort((rows.cutoffs, _ranks(rows.lead_ids), rows.created_at))
+    by_text = pc.rank(pa.array(rows.lead_ids, pa.string()), tiebreaker="dense").to_numpy()
+    order = np.lexsort((rows.cutoffs, by_text, rows.created_at))
     X = np.empty((len(rows), len(features)))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
@@ -155,9 +158,3 @@ def _joined(
         X[place[done : done + len(matrix)]] = matrix.X
         done += len(matrix)
     return rows.take(order), Matrix(features.names, X, matrices[0].levels)
-
-
-def _ranks(texts: np.ndarray) -> np.ndarray:
-    """Each text's place among all of them, sorted."""
-    index = {text: place for place, text in enumerate(sorted(set(texts.tolist())))}
-    return np.array([index[text] for text in texts.tolist()], dtype=np.int64)
