@@ -26,9 +26,11 @@ class CodedColumn:
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> CodedColumn:
         """Code texts in order of first appearance."""
-        index: dict[str, int] = {}
-        codes = [-1 if text is None else index.setdefault(text, len(index)) for text in texts]
-        return cls(np.array(codes, dtype=np.int32), tuple(index))
+        texts = list(texts)
+        levels = tuple(text for text in dict.fromkeys(texts) if text is not None)
+        index: dict[str | None, int] = {text: code for code, text in enumerate(levels)}
+        index[None] = -1
+        return cls(np.fromiter(map(index.__getitem__, texts), np.int32, len(texts)), levels)
 
     def code_of(self, text: str) -> int:
         """The code of ``text``, or -2 when no touchpoint has it."""

@@ -85,7 +85,11 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
         distinct, codes = np.unique(values, return_inverse=True)
         n_levels = len(distinct)
     else:
-        codes, row = chosen.codes(terms.column), chosen.row
+        codes = chosen.codes(terms.column)
+        if chosen.n == 1:
+            out[0] = len(set(codes.tolist()) - {-1})
+            return
+        row = chosen.row
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)

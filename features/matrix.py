@@ -104,6 +104,9 @@ def _columns(features: FeatureSet) -> tuple:
 
 def _own_codes(column: np.ndarray) -> np.ndarray:
     """Whole codes of a float column, -1 for NaN."""
+    if len(column) == 1:
+        code = float(column[0])
+        return np.array((-1 if code != code else int(code),))
     return np.where(np.isnan(column), -1.0, column).astype(np.int64)
 
 
