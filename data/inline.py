@@ -6,6 +6,8 @@ The same as making ``Touchpoint`` and ``LeadHistory`` of each record and calling
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from data.domain import Touchpoint
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger, sorted_touchpoints
 from data.snapshots import Snapshots, field_columns
 
-_SOURCE = "api"  # as in Touchpoint
 Record = Mapping[str, Any]
+_ID = itemgetter("touchpoint_id")
 
 
 def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
@@ -27,28 +29,35 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
         of ``lead_id``, ``created_at`` (the cutoff by default) and ``profile`` (fields as of the cutoff). Values are taken as checked
         already. Of touchpoints with one (source, touchpoint_id) the one received first stays.
     """
-    flat: list[Record] = []
-    ends = [0]
-    for lead in leads:
-        flat += _in_order(lead.get("touchpoints") or (), lead.get("lead_id", ""))
-        ends.append(len(flat))
-    stop = np.array(ends, dtype=np.int64)
-    occurred = [t["occurred_at"] for t in flat]
-    received = [t.get("received_at") for t in flat]
+    own = [lead.get("touchpoints") or () for lead in leads]
+    flat: list[Record] = [t for touchpoints in own for t in touchpoints]
+    occurred = _column(flat, "occurred_at")
+    order = _order(own, flat, occurred)
+    if order is None:
+        own = [_settled(t, lead.get("lead_id", "")) for t, lead in zip(own, leads, strict=True)]
+        flat = [t for touchpoints in own for t in touchpoints]
+        occurred = _column(flat, "occurred_at")
+        order = slice(None)
+    elif len(own) == 1:  # sorting the records themselves costs less than sorting each of their columns
+        flat = [flat[i] for i in order]
+        occurred = _column(flat, "occurred_at")
+        order = slice(None)
+    received = _column(flat, "received_at")
     if None in received:
         received = [o if r is None else r for o, r in zip(occurred, received, strict=True)]
-    # numpy reads None as NaN.
-    value = np.array([t.get("value") for t in flat], dtype=np.float64)
-    texts = {name: CodedColumn.of([t.get(name) for t in flat]) for name in TEXT_COLUMNS}
+    texts = {name: CodedColumn.of(_column(flat, name)) for name in TEXT_COLUMNS}
+    if not isinstance(order, slice):
+        texts = {name: column.take(order) for name, column in texts.items()}
+    stop = np.array([0, *accumulate(map(len, own))])
     return Snapshots(
         lead_ids=tuple(lead.get("lead_id", "") for lead in leads),
         cutoffs=np.full(len(leads), cutoff, dtype=np.int64),
         created_at=np.array([lead.get("created_at", cutoff) for lead in leads], dtype=np.int64),
         fields=field_columns([lead.get("profile") or {} for lead in leads]),
         ledger=Ledger(
-            occurred_at=np.array(occurred, dtype=np.int64),
-            received_at=np.array(received, dtype=np.int64),
-            value=value,
+            occurred_at=np.array(occurred, dtype=np.int64)[order],
+            received_at=np.array(received, dtype=np.int64)[order],
+            value=np.array(_column(flat, "value"), dtype=np.float64)[order],  # None becomes NaN
             **texts,
         ),
         start=stop[:-1],
@@ -56,15 +65,27 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
     )
 
 
-def _in_order(touchpoints: Sequence[Record], lead_id: str) -> Sequence[Record]:
+def _column(flat: Sequence[Record], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), flat))
+    except KeyError:
+        return [t.get(name) for t in flat]
+
+
+def _order(own: Sequence[Sequence[Record]], flat: Sequence[Record], occurred: list[int]) -> Any:
+    """Each lead's touchpoints in order of time; None when instants are tied or ids occur twice, so that more has to be looked at."""
+    if len(set(map(_ID, flat))) < len(flat):
+        return None
+    if len(own) == 1:
+        return sorted(range(len(flat)), key=occurred.__getitem__) if len(set(occurred)) == len(flat) else None
+    at = np.array(occurred, dtype=np.int64)
+    lead = np.repeat(np.arange(len(own)), list(map(len, own)))
+    order = np.lexsort((at, lead))
+    at = at[order]
+    return None if ((at[1:] == at[:-1]) & (lead[1:] == lead[:-1])).any() else order
+
+
+def _settled(touchpoints: Sequence[Record], lead_id: str) -> Sequence[Record]:
     """By (time, source, id), each (source, id) once."""
-    keyed = [((t["occurred_at"], t.get("source", _SOURCE), t["touchpoint_id"]), t) for t in touchpoints]
-    if len({key[1:] for key, _ in keyed}) == len(keyed):
-        keyed.sort(key=_first)
-        return [t for _, t in keyed]
     made = sorted_touchpoints(Touchpoint(**{"lead_id": lead_id, **t}) for t in touchpoints)
     return [{name: getattr(t, name) for name in Touchpoint.__slots__} for t in made]
-
-
-def _first(pair: tuple[Any, Record]) -> Any:
-    return pair[0]

@@ -129,10 +129,18 @@ def _last(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _put_codes(out: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> None:
+    if len(codes) == 1:  # one lead alone
+        code = codes[0]
+        out[rows[0]] = code if code >= 0 else np.nan
+        return
     out[rows] = np.where(codes < 0, np.nan, codes)
 
 
 def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[0] - chosen.age[-1]) / ((chosen.size - 1) * HOUR)
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     first, last = first[several], last[several]
@@ -141,6 +149,10 @@ def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[:-1] - chosen.age[1:]).max() / HOUR
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     gap = np.zeros(chosen.size, dtype=np.int64)

@@ -7,6 +7,7 @@ values are bit for bit those of ``features.aggregations``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -50,14 +51,23 @@ class FewTable:
         window = [selections.window[s] for s in used]
         self._window = np.array([[_FOREVER if w is None else w] for w in window], dtype=np.int64)
         self._bits = _bits_of_levels(wheres)
-        self._counts, self._differences, self._recencies, self._ages = (
-            (
-                np.array([s.place for s in steps if s.agg == agg], dtype=np.intp),
-                np.array([column_of[s.selection] for s in steps if s.agg == agg], dtype=np.intp),
-            )
-            for agg in TABLED
+
+        def chosen(*aggs: str) -> tuple[np.ndarray, np.ndarray]:
+            own = [s for s in steps if s.agg in aggs]
+            return _whole(s.place for s in own), _whole(column_of[s.selection] for s in own)
+
+        self._counts, self._differences, self._times = (
+            chosen("count"),
+            chosen("diff"),
+            chosen("recency", "age"),
         )
-        self._later = np.array([column_of[s.later] for s in steps if s.agg == "diff"], dtype=np.intp)
+        self._later = _whole(column_of[s.later] for s in steps if s.agg == "diff")
+        timed = [s for s in steps if s.agg in ("recency", "age")]
+        # Touchpoints are in order of time: the first chosen is the oldest, the last the newest.
+        self._edge = _whole(
+            column_of[s.selection] + (self.n_columns if s.agg == "recency" else 0) for s in timed
+        )
+        self._unit = np.array([float(HOUR if s.agg == "recency" else DAY) for s in timed])
 
     def fill(self, seen: Seen, out: np.ndarray) -> None:
         """Write the features of the one row that ``seen`` holds; ``out`` is that row and holds the values of nothing."""
@@ -72,23 +82,21 @@ class FewTable:
         places, columns = self._differences
         if len(places):
             out[places] = 2 * counts[self._later] - counts[columns]
-        # Touchpoints are in order of time: the first chosen is the oldest.
-        places, columns = self._ages
+        places, columns = self._times
         if len(places):
-            self._put(out, places, age[chosen[columns].argmax(axis=1)] / DAY, counts[columns])
-        places, columns = self._recencies
-        if len(places):
-            self._put(out, places, age[~chosen[columns, ::-1].argmax(axis=1)] / HOUR, counts[columns])
+            ends = np.concatenate((chosen.argmax(axis=1), ~chosen[:, ::-1].argmax(axis=1)))
+            times = age[ends[self._edge]] / self._unit
+            times[counts[columns] == 0] = np.nan
+            out[places] = times
 
     def _of_column(self, seen: Seen, column: str) -> np.ndarray:
         by_level, free = self._bits[column]
         levels = seen.ledger.text(column).levels
         return np.array([*[by_level.get(level, free) for level in levels], free])[seen.codes(column)]
 
-    @staticmethod
-    def _put(out: np.ndarray, places: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
-        values[counts == 0] = np.nan
-        out[places] = values
+
+def _whole(numbers: Iterable[int]) -> np.ndarray:
+    return np.array(list(numbers), dtype=np.intp)
 
 
 def _bits_of_levels(wheres: list) -> dict[str, tuple[dict[str, int], int]]:
