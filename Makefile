@@ -58,5 +58,5 @@ docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
 lock: $(READY)  ## renew requirements.lock (needs uv on the PATH)
-	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --extra adbc --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock

@@ -25,10 +25,10 @@ Patch = tuple[int, int, str, bool, tuple[int, str] | None]
 Read = Callable[[], AbstractContextManager[Connection]]
 
 _PAGE = 50_000
-_CODED = pa.dictionary(pa.int32(), pa.string())
+CODED = pa.dictionary(pa.int32(), pa.string())
 _TOUCHPOINTS: Mapping[str, pa.DataType] = {
-    "lead_id": _CODED, "source": _CODED, "touchpoint_id": pa.large_string(), "occurred_at": pa.int64(),
-    "received_at": pa.int64(), **dict.fromkeys(TEXT_COLUMNS, _CODED), "value": pa.float64(),
+    "lead_id": CODED, "source": CODED, "touchpoint_id": pa.large_string(), "occurred_at": pa.int64(),
+    "received_at": pa.int64(), **dict.fromkeys(TEXT_COLUMNS, CODED), "value": pa.float64(),
 }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def read_training(read: Read) -> TrainingTables:
             i: own for i, p in persons if (own := with_inherited(i, outcomes.get(i, ()), p, outcomes))
         }
 
-    ledger, start, stop = _ledger(_read_touchpoints(read, last), ids, heirs)
+    ledger, start, stop = ledger_of(_read_touchpoints(read, last), ids, heirs)
     return TrainingTables(
         lead_ids=ids,
         created_at=np.array([row[1] for row in leads], dtype=np.int64),
@@ -144,7 +144,7 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     for page in _pages(read, "touchpoints", ", ".join(_TOUCHPOINTS), last):
         arrays = []
         for values, kind in zip(zip(*page, strict=True), _TOUCHPOINTS.values(), strict=False):
-            if kind is _CODED:
+            if kind is CODED:
                 arrays.append(pa.array(values, pa.string()).dictionary_encode())
             else:
                 arrays.append(pa.array(values, kind))
@@ -152,10 +152,15 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
     return pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
 
 
-def _ledger(
-    table: pa.Table, lead_ids: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]]
+def ledger_of(
+    table: pa.Table, lead_ids: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]] | None = None
 ) -> tuple[Ledger, np.ndarray, np.ndarray]:
-    codes, levels = _coded(table, "lead_id")
+    """The ledger of these leads, and where each one's slice starts and stops; touchpoints of others are left out.
+
+    ``table`` has the columns of the store in any order of rows; texts but ``touchpoint_id`` are dictionary-coded. ``heirs``: by id, the
+    positions of leads that its touchpoints count for too, and the instant from which that is known.
+    """
+    codes, levels = coded(table, "lead_id")
     place_of_level = pc.index_in(pa.array(levels, pa.string()), value_set=pa.array(lead_ids, pa.string()))
     places = np.append(pc.fill_null(place_of_level, -1).to_numpy(zero_copy_only=False).astype(np.int64), -1)
     lead, rows = places[codes], np.arange(table.num_rows)
@@ -167,12 +172,12 @@ def _ledger(
     occurred = table["occurred_at"].to_numpy()[rows]
     order = np.lexsort((occurred, lead))
     order = order[np.searchsorted(lead[order], 0) :]
-    order = _ties_ordered(table, rows, order, lead, occurred)
+    order = ties_ordered(table, order, lead, occurred, rows=rows)
     lead, occurred, received, order = lead[order], occurred[order], received[order], rows[order]
     texts = {}
     for name in TEXT_COLUMNS:
-        codes, levels = _coded(table, name)
-        texts[name] = CodedColumn(codes[order], tuple(levels))
+        codes, levels = coded(table, name)
+        texts[name] = CodedColumn(codes[order], levels)
     ledger = Ledger(
         occurred_at=occurred,
         received_at=received,
@@ -198,14 +203,22 @@ def _inherited(
     return by_code[slots], np.repeat(position, n), np.repeat(since, n)
 
 
-def _ties_ordered(
-    table: pa.Table, rows: np.ndarray, order: np.ndarray, lead: np.ndarray, occurred: np.ndarray
+def ties_ordered(
+    table: pa.Table,
+    order: np.ndarray,
+    lead: np.ndarray,
+    occurred: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The order with touchpoints of one lead and instant arranged by (source, id). Arrow sorts texts by code point, as Python does."""
+    """The order with touchpoints of one lead and instant arranged by (source, id). Arrow sorts texts by code point, as Python does.
+
+    ``rows`` are the rows of the table that ``lead`` and ``occurred`` speak of; None: all, in their order.
+    """
     same = np.flatnonzero((np.diff(lead[order]) == 0) & (np.diff(occurred[order]) == 0))
     slots = np.union1d(same, same + 1)
     those = order[slots]
-    place = pa.array(rows[those])
+    place = pa.array(those if rows is None else rows[those])
     tied = pa.table(
         {
             "lead": lead[those],
@@ -220,9 +233,11 @@ def _ties_ordered(
     return arranged
 
 
-def _coded(table: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
+def coded(table: pa.Table, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Codes of a dictionary column with unified dictionaries, int32 with -1 for null, and its levels."""
     column = table[name].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # no rows: nothing to combine
-        return np.zeros(0, dtype=np.int32), []
-    codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return codes, column.dictionary.to_pylist()
+        return np.zeros(0, dtype=np.int32), ()
+    indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+    codes = indices.to_numpy().astype(np.int32, copy=False)
+    return codes, tuple(column.dictionary.to_pylist())

@@ -105,7 +105,11 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
         distinct, codes = np.unique(values, return_inverse=True)
         n_levels = len(distinct)
     else:
-        codes, row = chosen.codes(terms.column), chosen.row
+        codes = chosen.codes(terms.column)
+        if chosen.n == 1:
+            out[0] = len(set(codes.tolist()) - {-1})
+            return
+        row = chosen.row
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)
@@ -152,10 +156,18 @@ def _nth(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _put_codes(out: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> None:
+    if len(codes) == 1:  # one lead alone
+        code = codes[0]
+        out[rows[0]] = code if code >= 0 else np.nan
+        return
     out[rows] = np.where(codes < 0, np.nan, codes)
 
 
 def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[0] - chosen.age[-1]) / ((chosen.size - 1) * HOUR)
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     first, last = first[several], last[several]
@@ -164,6 +176,10 @@ def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[:-1] - chosen.age[1:]).max() / HOUR
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     gap = np.zeros(chosen.size, dtype=np.int64)

@@ -65,7 +65,8 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
     X = touchpoint_values(snapshots, features)
     profiles = Profiles(snapshots)
     used: dict[str, tuple[str, ...]] = {}
-    for place, name, feature in _columns(features):
+    names, columns = _columns(features)
+    for place, name, feature in columns:
         coded: Coded
         if feature.reads_touchpoints:
             if not feature.is_category:
@@ -92,18 +93,22 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
             X[0, place] = code
         else:
             X[:, place] = _codes(coded.levels, wanted)[coded.codes]
-    return Matrix(features.names, X, used)
+    return Matrix(names, X, used)
 
 
 @lru_cache(maxsize=64)
 def _columns(features: FeatureSet) -> tuple:
-    return tuple(
+    """All names, and the columns that touchpoint values do not fill: (place, name, definition)."""
+    return features.names, tuple(
         (place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints
     )
 
 
 def _own_codes(column: np.ndarray) -> np.ndarray:
     """Whole codes of a float column, -1 for NaN."""
+    if len(column) == 1:
+        code = float(column[0])
+        return np.array((-1 if code != code else int(code),))
     return np.where(np.isnan(column), -1.0, column).astype(np.int64)
 
 

@@ -1,0 +1,120 @@
+"""One executor on one log, in a process of its own: ``python -m benchmarks.feature_engines NAME FOLDER RESULT``.
+
+Prints wall and CPU seconds from after the imports to the finished table, and the process's peak memory; keeps the table for the check that
+all executors agree. Every executor reads the same lead-sorted Parquet files.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.feature_log import benchmark_features
+from data.ledger import TEXT_COLUMNS
+
+_READ = ["lead_id", "occurred_at", "received_at", *TEXT_COLUMNS, "value"]
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and its ended children so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def leadloop_engine(folder: Path, processes: int = 1) -> Callable[[], pa.Table]:
+    """The matrix bucket by bucket, in this process."""
+    from features.bucketed import bucketed_matrix
+
+    def run() -> pa.Table:
+        wanted = pq.read_table(folder / "rows.parquet")
+        ids, cutoffs = wanted["lead_id"].to_pylist(), wanted["cutoff"].to_numpy()
+        rows, matrix = bucketed_matrix(
+            folder, benchmark_features(), given=(ids, cutoffs), processes=processes
+        )
+        return matrix_table(rows.lead_ids, matrix)
+
+    return run
+
+
+def matrix_table(lead_ids: Any, matrix: Any) -> pa.Table:
+    """The matrix as a table, codes of categories as they are."""
+    columns = {name: matrix.X[:, j] for j, name in enumerate(matrix.names)}
+    made = pa.table({"lead_id": pa.array(lead_ids, pa.string()), **columns})
+    return made.replace_schema_metadata({"levels": json.dumps(matrix.levels)})
+
+
+def limit_engine(folder: Path) -> Callable[[], pa.Table]:
+    """What any executor must do: read the columns, texts as dictionary codes, and look at each value once."""
+
+    def run() -> pa.Table:
+        total = 0.0
+        for path in sorted((folder / "touchpoints").glob("*/*.parquet")):
+            table = pq.read_table(
+                path, columns=_READ, read_dictionary=["lead_id", *TEXT_COLUMNS], partitioning=None
+            )
+            for column in table.columns:
+                for chunk in column.chunks:
+                    values = chunk.indices if pa.types.is_dictionary(chunk.type) else chunk
+                    total += float(np.nansum(values.to_numpy(zero_copy_only=False)))
+        return pa.table({"total": [total]})
+
+    return run
+
+
+def duckdb_engine(folder: Path, threads: int = 2) -> Callable[[], pa.Table]:
+    """One query over the files."""
+    import duckdb
+
+    from benchmarks.feature_sql import batch_query
+
+    log = f"read_parquet('{folder}/touchpoints/*/*.parquet', hive_partitioning = false)"
+    query = batch_query(benchmark_features(), log=log, rows=f"read_parquet('{folder}/rows.parquet')")
+
+    def run() -> pa.Table:
+        connection = duckdb.connect()
+        connection.execute(f"SET threads = {threads}")
+        return connection.sql(query).to_arrow_table()
+
+    return run
+
+
+ENGINES: dict[str, Callable[..., Callable[[], pa.Table]]] = {
+    "leadloop": leadloop_engine,
+    "limit": limit_engine,
+    "duckdb": duckdb_engine,
+}
+
+
+def main() -> int:
+    """Run one executor and print its figures as JSON."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    run = ENGINES[name](folder, *map(int, sys.argv[4:]))
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    made = run()
+    wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+    peak = (
+        max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        * 1024
+        / 1e9
+    )
+    if sys.argv[3] != "-":
+        pq.write_table(made, sys.argv[3])
+    print(
+        json.dumps(
+            {"wall": round(wall, 3), "cpu": round(cpu, 3), "peak_gb": round(peak, 3), "rows": len(made)}
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
