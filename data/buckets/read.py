@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.buckets.layout import TABLES, Manifest
-from data.columns import TrainingTables, coded, ties_ordered
+from data.columns import Patch, TrainingTables, coded, ties_ordered
+from data.domain import LATEST
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 
 _NUMBERS = ("occurred_at", "received_at", "value")
@@ -27,13 +28,13 @@ def read_bucket(folder: Path, manifest: Manifest, bucket: int) -> TrainingTables
     order = pc.sort_indices(leads, sort_keys=[("created_at", "ascending"), ("lead_id", "ascending")])
     leads = leads.take(order)
     ids = leads["lead_id"]
-    patches: dict[int, list[tuple[int, int, str, bool]]] = {}
+    patches: dict[int, list[Patch]] = {}
     profiles = _read(folder, manifest, "profiles", bucket)
     place = pc.fill_null(pc.index_in(profiles["lead_id"], value_set=ids.combine_chunks()), -1).to_pylist()
     others = (profiles[name].to_pylist() for name in ("observed_at", "received_at", "fields", "as_exported"))
-    for lead, *patch in zip(place, *others, strict=True):
+    for lead, observed_at, received_at, fields, as_exported in zip(place, *others, strict=True):
         if lead >= 0:
-            patches.setdefault(lead, []).append(tuple(patch))
+            patches.setdefault(lead, []).append((observed_at, received_at, fields, as_exported, None))
     ledger, levels, starts, stops = read_ledger(folder, manifest, bucket)
     where = pc.fill_null(pc.index_in(ids, value_set=levels), -1).to_numpy().astype(np.int64)
     return TrainingTables(
@@ -45,6 +46,8 @@ def read_bucket(folder: Path, manifest: Manifest, bucket: int) -> TrainingTables
         start=np.append(starts, 0)[where],
         stop=np.append(stops, 0)[where],
         outcomes={},
+        # A store that holds links is not written to files; see ``source``.
+        merged_at=np.full(len(ids), LATEST, dtype=np.int64),
     )
 
 

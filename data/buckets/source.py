@@ -49,6 +49,13 @@ class StoreSource:
         """How far the store goes now. Every row up to there is in, and none will come later."""
         last, rows = {}, {}
         with self._connected() as connection:
+            with connection.begin():
+                n_links = connection.execute(text("SELECT COUNT(*) FROM links")).scalar_one()
+            if n_links:
+                raise StoreError(
+                    f"the store holds {n_links:,} links between visitors and leads, which files by bucket cannot follow; "
+                    "compute from the store itself (leadloop train, ll.build_dataset)"
+                )
             for table in TABLES:
                 with connection.begin():
                     if connection.dialect.name == "postgresql":

@@ -21,7 +21,7 @@ from data.buckets.build import build_buckets
 from data.buckets.layout import TABLES, bucket_of, existing_manifest
 from data.buckets.read import read_bucket, read_ledger
 from data.buckets.source import StoreSource
-from data.domain import DAY, Lead, Touchpoint
+from data.domain import DAY, Lead, Link, Touchpoint
 from data.errors import ConfigError, StoreError
 from data.store import Store, open_store
 
@@ -223,6 +223,17 @@ def test_an_empty_store_makes_empty_buckets(sqlite_url: str, tmp_path: Path):
     manifest = build_buckets(StoreSource(sqlite_url), tmp_path / "out", n_buckets=2).manifest
     assert (manifest.rows, whole(tmp_path / "out")) == (0, {})
     assert read_bucket(tmp_path / "out", manifest, 0).lead_ids == ()
+
+
+def test_a_store_with_links_is_refused_and_says_why(store_url: str, tmp_path: Path):
+    """A linked visitor's touchpoints may lie in another bucket than the lead's: the files would miss them."""
+    store = open_store(store_url)
+    fill(store, first=0, n=20)
+    store.add_links([Link("k-1", "visitor-1", "L1", DAY)], now=2 * DAY)
+    store.close()
+    with pytest.raises(StoreError, match=r"holds 1 links.*compute from the store itself"):
+        build_buckets(StoreSource(store_url), tmp_path / "out", n_buckets=2)
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_a_lead_s_bucket_is_the_same_everywhere():
