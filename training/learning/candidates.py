@@ -152,8 +152,7 @@ def _gram(D: np.ndarray, root: np.ndarray) -> np.ndarray:
 
 def _groups(bases: Sequence[Basis]) -> list[np.ndarray]:
     """Coefficients that share a ridge: a number's line, its bends (with its gap), a category's levels. The intercept is none of them."""
-    groups: list[np.ndarray] = []
-    at = 1
+    groups, at = [], 1
     for basis in bases:
         own = np.arange(at, at + len(basis.penalty))
         at += len(own)
