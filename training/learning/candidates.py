@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from training.learning.basis import Basis, basis_of
+from training.learning.basis import basis_of
 from training.learning.config import TrainConfig
 from training.scorer.scale import log_odds
 from training.scorer.scorecard import Scorecard, row_sums
@@ -19,8 +19,6 @@ from training.scorer.trees import Trees, column_names
 _NEWTON_STEPS = 50
 _MANY_ROWS = 200_000
 _BLOCK = 8_192
-# How far evidence may move the ridge of a term, as a multiple of the common one.
-_LEAST_RIDGE, _MOST_RIDGE = 1.0, 100.0
 
 
 def base_log_odds(y: np.ndarray, weight: np.ndarray) -> float:
@@ -35,7 +33,6 @@ def fit_scorecard(
     *,
     n_levels: Sequence[int | None],
     config: TrainConfig,
-    is_weighed: bool = False,
 ) -> Scorecard:
     """Ridge logistic regression, one term per column, centred on the rows.
 
@@ -43,23 +40,17 @@ def fit_scorecard(
     ----------
     X, y, weight : shapes (n, p), (n,), (n,).
     n_levels : per column, the number of levels of a category or None for a number.
-    is_weighed : whether every term gets a ridge of its own, by the evidence for it: what moves little is held flat, what moves much is let
-        go. For many outcomes; of few, the evidence for a term is mostly luck.
-
-    References
-    ----------
-    MacKay (1992), Bayesian interpolation: one update of the evidence, from the common ridge.
     """
     if len(X) > config.max_scorecard_rows:
         rows = np.linspace(0, len(X) - 1, config.max_scorecard_rows).astype(np.int64)
         X, y, weight = X[rows], y[rows], weight[rows]
     bases = [basis_of(X[:, j], n_levels[j], weight, n_knots=config.n_knots) for j in range(X.shape[1])]
-    D = np.column_stack([np.ones(len(X)), *(b.design for b in bases)])
-    penalty = np.concatenate([[0.0], *(config.scorecard_l2 * b.penalty for b in bases)])
-    beta = _ridge_logistic(D, y, weight, penalty)
-    if is_weighed:
-        penalty = _by_evidence(penalty, _groups(bases), beta, _curvature(D, weight, beta, penalty))
-        beta = _ridge_logistic(D, y, weight, penalty, start=beta)
+    beta = _ridge_logistic(
+        np.column_stack([np.ones(len(X)), *(b.design for b in bases)]),
+        y,
+        weight,
+        np.concatenate([[0.0], *(config.scorecard_l2 * b.penalty for b in bases)]),
+    )
     terms, at = [], 1
     for b in bases:
         terms.append(b.term(beta[at : at + len(b.penalty)]))
@@ -150,49 +141,10 @@ def _gram(D: np.ndarray, root: np.ndarray) -> np.ndarray:
     return H
 
 
-def _groups(bases: Sequence[Basis]) -> list[np.ndarray]:
-    """Coefficients that share a ridge: a number's line, its bends (with its gap), a category's levels. The intercept is none of them."""
-    groups, at = [], 1
-    for basis in bases:
-        own = np.arange(at, at + len(basis.penalty))
-        at += len(own)
-        groups += [own[:1], own[1:]] if basis.is_number else [own]
-    return [own for own in groups if len(own)]
-
-
-def _curvature(D: np.ndarray, weight: np.ndarray, beta: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Posterior variance of each coefficient around the fit ``beta``, shape (p,)."""
-    with threadpool_limits(limits=1, user_api="blas"):
-        p = 1.0 / (1.0 + np.exp(-np.clip(D @ beta, -500.0, 500.0)))
-        H = _gram(D, np.sqrt(weight * p * (1 - p)))
-        H[np.diag_indices_from(H)] += penalty + 1e-9
-        return np.diag(np.linalg.inv(H)).copy()
-
-
-def _by_evidence(
-    penalty: np.ndarray, groups: Sequence[np.ndarray], beta: np.ndarray, variance: np.ndarray
-) -> np.ndarray:
-    """The penalty with each group's scaled to what its coefficients show: (well determined ones) / (their weighed squares)."""
-    found = penalty.copy()
-    for own in groups:
-        determined = max(len(own) - float((penalty[own] * variance[own]).sum()), 1e-3)
-        squares = float((penalty[own] * beta[own] ** 2).sum())
-        found[own] = penalty[own] * np.clip(determined / max(squares, 1e-9), _LEAST_RIDGE, _MOST_RIDGE)
-    return found
-
-
-def _ridge_logistic(
-    D: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    penalty: np.ndarray,
-    *,
-    start: np.ndarray | None = None,
-) -> np.ndarray:
+def _ridge_logistic(D: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Newton's method with step halving on a convex loss; ``penalty`` per coefficient, 0 for the intercept."""
-    beta = np.zeros(D.shape[1]) if start is None else start.copy()
-    if start is None:
-        beta[0] = base_log_odds(y, weight)
+    beta = np.zeros(D.shape[1])
+    beta[0] = base_log_odds(y, weight)
 
     def loss(z: np.ndarray, b: np.ndarray) -> float:
         return float((weight * (np.logaddexp(0.0, z) - y * z)).sum() + (penalty * b**2).sum() / 2)

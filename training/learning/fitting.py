@@ -17,7 +17,7 @@ from features.matrix import Matrix, pooled_levels, recode
 from training.learning.candidates import base_log_odds, fit_scorecard, fit_trees
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
-from training.learning.evidence import FULL_TREES, evidence, held_back
+from training.learning.evidence import evidence, held_back
 from training.scorer.additive import Additive
 from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
@@ -73,8 +73,7 @@ def fit_parts(
     ``weight``, one for each of the rows, replaces those of the dataset.
     """
     y, weight = dataset.y[rows], dataset.weight[rows] if weight is None else weight
-    n = evidence(y, dataset.lead_numbers[rows])
-    config = held_back(config, n)
+    config = held_back(config, evidence(y, dataset.lead_numbers[rows]))
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)
     scorecard, trees = None, None
@@ -82,9 +81,7 @@ def fit_parts(
         X = recode(matrix.take(rows), levels).X
         n_levels = [len(levels[name]) if name in levels else None for name in matrix.names]
         if any(WEIGHTS[name][0] for name in candidates):
-            scorecard = fit_scorecard(
-                X, y, weight, n_levels=n_levels, config=config, is_weighed=n >= FULL_TREES
-            )
+            scorecard = fit_scorecard(X, y, weight, n_levels=n_levels, config=config)
         if scorecard is not None and any(WEIGHTS[name][1] for name in candidates):
             n_leads = len(np.unique(dataset.lead_numbers[rows]))
             trees = fit_trees(
