@@ -41,5 +41,5 @@ def _describe_refusals(app: FastAPI) -> None:
     for methods in document["paths"].values():
         for call in methods.values():
             for status, answer in call["responses"].items():
-                if status != "200":
+                if status != "200" and answer.get("content"):
                     answer["content"] = {problems.MEDIA_TYPE: next(iter(answer["content"].values()))}

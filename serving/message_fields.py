@@ -38,6 +38,26 @@ def refuse_unknown(message: Mapping[str, Any], known: tuple[str, ...]) -> None:
             raise unknown_field(name, known)
 
 
+def without_unknown(
+    message: dict[str, Any], known: tuple[str, ...], *, ignored: list[str] | None
+) -> dict[str, Any]:
+    """The message without the fields that are not among ``known``; what was left out is told in ``ignored``.
+
+    Raises Problem for the first such field when ``ignored`` is None.
+    """
+    if ignored is None:
+        refuse_unknown(message, known)
+        return message
+    ignored.extend(ignored_field(name, known) for name in message if name not in known)
+    return {name: value for name, value in message.items() if name in known}
+
+
+def ignored_field(name: str, known: Collection[str]) -> str:
+    """The warning that a field nobody knows was left out, with the nearest known name when there is one."""
+    hint = did_you_mean(name[:100], known)
+    return f"a field {plain_name(name)} was ignored{hint if 'did you mean' in hint else '.'}"
+
+
 def is_custom(name: str) -> bool:
     """Whether the name is one of the user's own fields."""
     return _CUSTOM_NAME.fullmatch(name) is not None

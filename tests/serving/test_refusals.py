@@ -167,7 +167,7 @@ def test_no_refusal_repeats_what_was_sent(service: Service, caplog, path: str, b
 
 
 def test_a_crash_is_a_problem_and_its_log_line_holds_no_data(service: Service, caplog, monkeypatch):
-    def broken(*args: object) -> None:
+    def broken(*args: object, **options: object) -> None:
         raise RuntimeError(f"cannot work with {SECRET}")
 
     monkeypatch.setattr("serving.scoring.answers_of", broken)
