@@ -22,8 +22,8 @@ _MANY = (
 )
 _ABOUT = (
     'Null means "not known" in every field that is not required. Fields nobody knows are refused with the nearest known name. '
-    "Your own fields start with x_; those the served model reads are listed. The key goes into any one of the three places; a service "
-    "without keys answers on its own machine only, and needs none."
+    "Your own fields start with x_; those the served model reads are listed. The key goes into any one of the places named here; a "
+    "service without keys answers on its own machine only, and needs none."
 )
 _KEYS: dict[str, Schema] = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the key"},
@@ -122,14 +122,16 @@ def _own_field(kind: str) -> Schema:
 
 def _call(call: Mapping[str, Any], method: str, plain: Plain) -> dict[str, Any]:
     parameters = [_parameter(p, plain) for p in call.get("parameters", [])]
-    said = call["description"] if "description" in call else f"{call['summary']}."
+    # Docstrings are wrapped for the source, importers show every break.
+    said = " ".join(call.get("description", call["summary"]).split())
     made: dict[str, Any] = {
         "operationId": call["operationId"],
         "summary": call["summary"],
-        "tags": call["tags"],
+        "tags": call.get("tags", []),
     }
     if method == "post":
         parameters.append(_ONCE)
+    if "requestBody" in call:
         content = call["requestBody"]["content"][_JSON]
         said += _MANY if "oneOf" in content["schema"] else ""
         made["requestBody"] = {

@@ -40,6 +40,7 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(one_or_many(LEAD, "leads"), _EXAMPLE),
     )
     async def keep_leads(request: Request) -> Response:
+        """Keeps what is known of a lead without scoring it. Fields that are sent replace what was known; others stay."""
         now, served = parts.clock(), parts.live.current()
         fields = served.scorer.features.fields if served else frozenset()
         return await keep(
@@ -61,6 +62,7 @@ def routes(parts: Parts) -> APIRouter:
         },
     )
     async def explain_lead(request: Request, lead_id: LeadId) -> Response:
+        """Takes the last score apart: the points of every feature, from the numbers it was made of."""
         known = _checked(lead_id)
         row = await _read(lambda: parts.store.last_score(known))
         if row is None:
@@ -79,6 +81,7 @@ def routes(parts: Parts) -> APIRouter:
         responses={200: {"model": LeadOut, "description": "the lead"}, **refusals(404, 422, 503)},
     )
     async def show_lead(request: Request, lead_id: LeadId) -> Response:
+        """Profile, newest touchpoints, outcomes and last score of a lead."""
         known = _checked(lead_id)
         return to_json(await _read(lambda: _view(parts, known)), request=request)
 

@@ -34,6 +34,7 @@ def routes(parts: Parts) -> APIRouter:
         },
     )
     async def show_model(request: Request, if_none_match: IfNoneMatch = None) -> Response:
+        """The version that serves, how it was made, how good it is, and what it looks at."""
         served, watch = parts.served(), parts.live.watch
         scorer = served.scorer
         content = {

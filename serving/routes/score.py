@@ -54,6 +54,10 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(SCORE, _EXAMPLE),
     )
     async def score_lead(request: Request, reasons: Reasons = True, lenient: Lenient = False) -> Response:
+        """Scores one lead from the message and from what is known of it, and keeps the message unless store is false.
+
+        The answer is flat: score, grade, chance, up to five reasons with their points, and the version that scored.
+        """
         served = parts.served()
         body = await parts.body(request)
         message = read_score(
@@ -80,6 +84,9 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(SCORES, {"leads": [_EXAMPLE]}),
     )
     async def score_leads(request: Request, reasons: Reasons = True, lenient: Lenient = False) -> Response:
+        """Scores many leads with one version, at one cutoff. Results come in the order of the request; an item that cannot be scored has
+        index, code and message instead, and the others are scored all the same.
+        """
         served = parts.served()
         items = _items(await parts.body(request))
         fields, now = served.scorer.features.fields, parts.clock()
