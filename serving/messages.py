@@ -30,11 +30,11 @@ from serving.message_fields import (
     checked_value,
     derived_id,
     id_of,
-    ignored_field,
     instant_of,
     is_custom,
     label_of,
     missing_field,
+    note_ignored,
     refuse_unknown,
     unknown_field,
 )
@@ -137,8 +137,7 @@ def read_score(
     found = [at_pointer(f"/touchpoints/{i}", partial(read, item)) for i, item in enumerate(items or ())]
     touchpoints = tuple(item for item in found if isinstance(item, Touchpoint))
     is_kept = is_to_store is not False
-    warnings = tuple(dict.fromkeys(ignored or ()))
-    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id, warnings)
+    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id, tuple(ignored or ()))
 
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:
@@ -232,7 +231,7 @@ def _lead(
             continue
         if ignored is None:
             raise unknown_field(name, (*known, *PROFILE_FIELDS, *extra))
-        ignored.append(ignored_field(name, (*known, *PROFILE_FIELDS, *extra)))
+        note_ignored(name, (*known, *PROFILE_FIELDS, *extra), ignored)
         del profile[name]
     lead_id = id_of(message, "lead_id")
     created_at = None if message.get("created_at") is None else instant_of(message, "created_at", now=now)

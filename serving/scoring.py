@@ -34,7 +34,6 @@ logger = logging.getLogger("leadloop.serving")
 
 # One lead is scored inside its transaction; a bulk would hold the store too long and is scored after it.
 _SCORED_INSIDE = 50
-_SHOWN_WARNINGS = 10
 
 Answer = dict[str, Any]
 ConflictKey = tuple[str, str, str]
@@ -257,7 +256,7 @@ def answers_of(
             "degraded": is_degraded,
             "conflicts": len(item.conflicts),
             "conflict_ids": ", ".join(shown_ids(item.conflicts)) or None,
-            "warnings": " ".join(item.message.warnings[:_SHOWN_WARNINGS]) or None,
+            "warnings": " ".join(item.message.warnings) or None,
         }
         made.append(answer)
         rows.append(

@@ -83,6 +83,18 @@ def test_warnings_are_at_most_ten(service: Service):
     assert service.post("/v1/score?lenient=true", body).json()["warnings"].count("was ignored") == 10
 
 
+def test_the_nearest_name_is_looked_for_ten_times_at_most(monkeypatch):
+    """A body of thousands of odd fields kept the service busy for minutes."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "serving.message_fields.did_you_mean", lambda name, known: asked.append(name) or "; known are a"
+    )
+    touches = [{**VISIT, f"odd_{n}": 1} for n in range(300)]
+    body = {"title": "CTO", **{f"odder_{n}": 1 for n in range(300)}, "touchpoints": touches}
+    message = read_score(body, fields=(), now=NOW, is_lenient=True)
+    assert (len(message.warnings), len(asked), len(message.touchpoints)) == (10, 10, 300)
+
+
 def test_a_lenient_message_is_told_each_warning_once():
     item = {"title": "CTO", "touchpoints": [{**VISIT, "zzz": 1}, {**VISIT, "zzz": 2}]}
     message = read_score(item, fields=(), now=NOW, is_lenient=True)
