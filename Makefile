@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ bench-memory: $(READY)  ## peak memory of a training on 1,000,000 rows
 
 bench-attribution: $(READY)  ## seconds for seven attribution rules on 1,000,000 touchpoints
 	$(BIN)/python -m benchmarks.attribution
+
+bench-contract: $(READY)  ## 5,000 invented requests against each document of the API
+	$(BIN)/python -m benchmarks.contract $(ARGS)
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
