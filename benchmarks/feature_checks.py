@@ -59,7 +59,7 @@ def bitwise_differences(folder: Path, bucketed: Path, spark: Path | None) -> dic
     )
     snapshots = arrow_snapshots(rows, log)
     held = pq.read_table(bucketed)
-    levels = json.loads(held.schema.metadata[b"levels"])
+    levels = {name: tuple(own) for name, own in json.loads(held.schema.metadata[b"levels"]).items()}
     batch = build_matrix(snapshots, features, levels=levels).X
     found = {"bucketed": _differing(batch, rows, held)}
     alone = np.vstack(
