@@ -6,6 +6,7 @@ all executors agree. Every executor reads the same lead-sorted Parquet files.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
@@ -14,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.feature_log import benchmark_features
+from benchmarks.feature_set import benchmark_features
 from data.ledger import TEXT_COLUMNS
 
 _READ = ["lead_id", "occurred_at", "received_at", *TEXT_COLUMNS, "value"]
@@ -27,7 +28,18 @@ _READ = ["lead_id", "occurred_at", "received_at", *TEXT_COLUMNS, "value"]
 def cpu_seconds() -> float:
     """User and system time of this process and its ended children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in used)
+    return sum(u.ru_utime + u.ru_stime for u in used) + _running_children()
+
+
+def _running_children() -> float:
+    """Time of processes below this one that still run, as Spark's do, with that of their own ended children."""
+    import psutil
+
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            total += sum(process.cpu_times()[:4])
+    return total
 
 
 def leadloop_engine(folder: Path, processes: int = 1) -> Callable[[], pa.Table]:
@@ -64,40 +76,25 @@ def limit_engine(folder: Path) -> Callable[[], pa.Table]:
             for column in table.columns:
                 for chunk in column.chunks:
                     values = chunk.indices if pa.types.is_dictionary(chunk.type) else chunk
-                    total += float(np.nansum(values.to_numpy(zero_copy_only=False)))
+                    total += pc.sum(values).as_py() or 0
         return pa.table({"total": [total]})
 
     return run
 
 
-def duckdb_engine(folder: Path, threads: int = 2) -> Callable[[], pa.Table]:
-    """One query over the files."""
-    import duckdb
+def engine(name: str) -> Callable[..., Callable[[], pa.Table]]:
+    """What makes an executor ready to run on a folder; its imports happen there."""
+    if name in ("leadloop", "limit"):
+        return {"leadloop": leadloop_engine, "limit": limit_engine}[name]
+    from benchmarks.feature_rivals import RIVALS
 
-    from benchmarks.feature_sql import batch_query
-
-    log = f"read_parquet('{folder}/touchpoints/*/*.parquet', hive_partitioning = false)"
-    query = batch_query(benchmark_features(), log=log, rows=f"read_parquet('{folder}/rows.parquet')")
-
-    def run() -> pa.Table:
-        connection = duckdb.connect()
-        connection.execute(f"SET threads = {threads}")
-        return connection.sql(query).to_arrow_table()
-
-    return run
-
-
-ENGINES: dict[str, Callable[..., Callable[[], pa.Table]]] = {
-    "leadloop": leadloop_engine,
-    "limit": limit_engine,
-    "duckdb": duckdb_engine,
-}
+    return RIVALS[name]
 
 
 def main() -> int:
     """Run one executor and print its figures as JSON."""
     name, folder = sys.argv[1], Path(sys.argv[2])
-    run = ENGINES[name](folder, *map(int, sys.argv[4:]))
+    run = engine(name)(folder, *map(int, sys.argv[4:]))
     wall, cpu = time.perf_counter(), cpu_seconds()
     made = run()
     wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu

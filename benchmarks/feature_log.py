@@ -1,4 +1,4 @@
-"""An invented touchpoint log of any size, and the features every executor computes on it.
+"""An invented touchpoint log of any size.
 
 Leads differ in activity by a log-normal factor, so that a few have thousands of touchpoints; 5 % have none. 2 % of touchpoints arrive up
 to three days late, some lie after their lead's cutoff, and 1 % of the cutoffs are the very instant of a touchpoint. The log is invented
@@ -20,8 +20,6 @@ import pyarrow.parquet as pq
 from data.buckets.layout import TABLES
 from data.buckets.source import Marks
 from data.domain import DAY
-from features.catalog import default_features
-from features.spec import Feature, FeatureSet
 
 END = 1_780_000_000_000_000
 SPAN = 180 * DAY
@@ -147,25 +145,3 @@ def write_rows(log: InventedLog, path: Path) -> None:
     pq.write_table(
         pa.table({"lead_id": ids[order], "cutoff": log.cutoffs()[order], "created_at": created}), path
     )
-
-
-def benchmark_features() -> FeatureSet:
-    """45 features over touchpoints: those of the catalog, and some over ``value`` and others."""
-    own = tuple(f for f in default_features() if f.reads_touchpoints)
-    inbound = (("direction", ("inbound",)),)
-    return FeatureSet(
-        (
-            *own,
-            _more("value_sum", "sum", column="value"),
-            _more("value_sum_30d", "sum", column="value", window_days=30),
-            _more("value_mean", "mean", column="value"),
-            _more("value_max", "max", column="value"),
-            _more("days_since_first_inbound", "age", where=inbound),
-            _more("last_campaign", "last", column="campaign"),
-            _more("hours_since_last_email_click", "recency", where=(("type", ("email_click",)),)),
-        )
-    )
-
-
-def _more(name: str, agg: str, **what: Any) -> Feature:
-    return Feature(name=name, agg=agg, group="engagement", says="{value}", topic="more", **what)

@@ -32,6 +32,18 @@ def batch_query(features: FeatureSet, *, log: str, rows: str) -> str:
     """
 
 
+def online_query(features: FeatureSet, *, seen: str, n_leads: str) -> str:
+    """The same over touchpoints of a request, already in order of time: ``seen`` has lead_id (0 to n_leads - 1), age and the columns."""
+    chosen = ", ".join(f"{_value(f)} AS {f.name}" for f in features)
+    shown = ", ".join(f"coalesce({f.name}, 0) AS {f.name}" if _is_counted(f) else f.name for f in features)
+    gap = "CASE WHEN lead_id = lag(lead_id) OVER () THEN age - lag(age) OVER () END AS gap"
+    return f"""
+        WITH steps AS (SELECT *, {gap} FROM ({seen})),
+        made AS (SELECT lead_id, {chosen} FROM steps GROUP BY lead_id)
+        SELECT lead_id, {shown} FROM (SELECT unnest(range({n_leads}::BIGINT)) AS lead_id) LEFT JOIN made USING (lead_id)
+    """
+
+
 def _is_counted(f: Feature) -> bool:
     return f.agg in ("count", "sum", "nunique", "decay", "diff")
 

@@ -42,7 +42,7 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
         flat = [flat[i] for i in order]
         occurred = _column(flat, "occurred_at")
         order = slice(None)
-    received = _column(flat, "received_at")
+    received = [t.get("received_at", t["occurred_at"]) for t in flat]
     if None in received:
         received = [o if r is None else r for o, r in zip(occurred, received, strict=True)]
     texts = {name: CodedColumn.of(_column(flat, name)) for name in TEXT_COLUMNS}
@@ -66,10 +66,7 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
 
 
 def _column(flat: Sequence[Record], name: str) -> list[Any]:
-    try:
-        return list(map(itemgetter(name), flat))
-    except KeyError:
-        return [t.get(name) for t in flat]
+    return [t.get(name) for t in flat]
 
 
 def _order(own: Sequence[Sequence[Record]], flat: Sequence[Record], occurred: list[int]) -> Any:

@@ -66,12 +66,11 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
     profiles = Profiles(snapshots)
     used: dict[str, tuple[str, ...]] = {}
     names, columns = _columns(features)
-    for place, name, feature in columns:
+    is_one = len(X) == 1
+    for place, name, feature, text in columns:
         coded: Coded
-        if feature.reads_touchpoints:
-            if not feature.is_category:
-                continue
-            coded = Coded(_own_codes(X[:, place]), snapshots.ledger.text(str(feature.column)).levels)
+        if text:
+            coded = Coded(_own_codes(X[:, place]), snapshots.ledger.text(text).levels)
         else:
             found = profiles.column(feature)
             if isinstance(found, np.ndarray):
@@ -87,10 +86,9 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
                 f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
             )
         used[name] = wanted
-        if len(X) == 1:  # one lead alone: no need to translate every level
-            own = int(coded.codes[0])
-            code = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
-            X[0, place] = code
+        if is_one:  # one lead alone: no need to translate every level
+            own = coded.codes[0]
+            X[0, place] = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
         else:
             X[:, place] = _codes(coded.levels, wanted)[coded.codes]
     return Matrix(names, X, used)
@@ -98,9 +96,11 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
 
 @lru_cache(maxsize=64)
 def _columns(features: FeatureSet) -> tuple:
-    """All names, and the columns that touchpoint values do not fill: (place, name, definition)."""
+    """All names, and the columns that touchpoint values do not end: (place, name, definition, its touchpoint column or "")."""
     return features.names, tuple(
-        (place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints
+        (place, f.name, f, str(f.column) if f.reads_touchpoints else "")
+        for place, f in enumerate(features)
+        if f.is_category or not f.reads_touchpoints
     )
 
 

@@ -209,7 +209,8 @@ class Chosen:
             values = self.pick(self.seen.ledger.value[self.seen.position])
             known = np.isfinite(values)
             # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
-            self._values = values[known] + 0.0, self.row[known]
+            values = values[known] + 0.0
+            self._values = values, self.row[: len(values)] if self.n == 1 else self.row[known]
         return self._values
 
 

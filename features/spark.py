@@ -81,6 +81,7 @@ def spark_matrix(
 
 def bucket_function(features: FeatureSet, levels: Levels) -> Callable[[pa.Table, pa.Table], pa.Table]:
     """From the rows and touchpoints of one bucket of leads to its features, in Arrow; what each Spark worker runs."""
+    levels = {name: tuple(own) for name, own in levels.items()}
 
     def compute(rows: pa.Table, touchpoints: pa.Table) -> pa.Table:
         matrix = build_matrix(arrow_snapshots(rows, touchpoints), features, levels=levels)

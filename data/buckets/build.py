@@ -31,7 +31,7 @@ from data.buckets.layout import (
     write_json,
 )
 from data.buckets.pieces import arrange, partition, sha256_of
-from data.buckets.source import Marks, StoreSource
+from data.buckets.source import Marks, RowSource
 from data.errors import ConfigError, StoreError
 from data.workers import run_all
 
@@ -62,7 +62,7 @@ class Built:
 
 
 def build_buckets(
-    source: StoreSource,
+    source: RowSource,
     folder: Path,
     *,
     n_buckets: int | None = None,
@@ -120,7 +120,7 @@ def build_buckets(
 
 
 def _planned(
-    source: StoreSource, held: Manifest | None, n_buckets: int | None, part_rows: int
+    source: RowSource, held: Manifest | None, n_buckets: int | None, part_rows: int
 ) -> dict[str, Any] | None:
     """What is to be done; None when nothing is new."""
     now = source.marks()
@@ -158,7 +158,7 @@ def _planned(
 
 
 def _worked(
-    source: StoreSource,
+    source: RowSource,
     folder: Path,
     plan: Mapping[str, Any],
     before: Manifest,

@@ -7,9 +7,8 @@ one piece in memory and write their file in one step, so a build may be killed a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.buckets.layout import TABLES, bucket_of, replacing
+from data.buckets.source import RowSource
 from data.columns import ties_ordered
 
 _CODED = ("lead_id", "source", "type", "channel", "campaign", "content", "direction", "fields")
@@ -24,16 +24,8 @@ _ROW_GROUP = 1 << 20
 _SHORT = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-class Source(Protocol):
-    """Where rows come from; sent to the processes that read."""
-
-    def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]:
-        """Rows numbered ``after + 1`` to ``upto`` in order."""
-        ...
-
-
 def partition(
-    source: Source, table: str, after: int, upto: int, *, n_buckets: int, path: Path, is_alone: bool
+    source: RowSource, table: str, after: int, upto: int, *, n_buckets: int, path: Path, is_alone: bool
 ) -> None:
     """Write rows ``after < seq <= upto`` as an Arrow file of ``n_buckets`` batches, each in order of arrival."""
     schema = TABLES[table]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 from sqlalchemy import Connection, text
@@ -37,6 +37,16 @@ class Marks:
     last: Mapping[str, int]
     rows: Mapping[str, str]
     n_leads: int
+
+
+class RowSource(Protocol):
+    """Where a build reads from; sent to the processes that read."""
+
+    def marks(self) -> Marks: ...
+
+    def holds(self, marks: Marks) -> bool: ...
+
+    def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]: ...
 
 
 @dataclass(frozen=True, slots=True)

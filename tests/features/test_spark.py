@@ -71,6 +71,16 @@ def test_a_bucket_s_function_gives_the_rows_of_the_whole():
         assert found[name].to_numpy().tobytes() == whole.X[[7, 1, 250], j].tobytes(), name
 
 
+def test_levels_from_json_do_for_a_bucket_of_one_row():
+    """Lists cannot be looked up as the levels of a lead alone."""
+    rows, touchpoints = invented(20)
+    whole = build_matrix(arrow_snapshots(rows, touchpoints), FEATURES)
+    found = bucket_function(FEATURES, {k: list(v) for k, v in whole.levels.items()})(
+        rows.slice(3, 1), touchpoints
+    )
+    assert [found[name].to_numpy().tobytes() for name in FEATURES.names] == [x.tobytes() for x in whole.X[3]]
+
+
 def test_an_order_of_touchpoints_and_absent_columns_do_not_matter():
     rows, touchpoints = invented(50)
     whole = build_matrix(arrow_snapshots(rows, touchpoints), FEATURES)
