@@ -21,7 +21,7 @@ from data.buckets.build import build_buckets
 from data.buckets.layout import TABLES, bucket_of, existing_manifest
 from data.buckets.read import read_bucket, read_ledger
 from data.buckets.source import StoreSource
-from data.domain import DAY, Lead, Touchpoint
+from data.domain import DAY, Lead, Link, Touchpoint
 from data.errors import ConfigError, StoreError
 from data.store import Store, open_store
 
@@ -268,17 +268,18 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_a_build_killed_at_any_moment_and_begun_again_gives_the_same_bytes(sqlite_url: str, tmp_path: Path):
-    """Twenty kills of a real process; every other one in the middle of an incremental build, every fourth with two processes."""
+    """Twenty kills of a real process; every other one in the middle of an incremental build that tears files, every fourth with two processes."""
     store = open_store(sqlite_url)
     fill(store, first=0, n=3_000, leads=200)
     source, base, expected = StoreSource(sqlite_url), tmp_path / "base", tmp_path / "expected"
     build_buckets(source, base, n_buckets=4, part_rows=300)
     fill(store, first=3_000, n=3_000, leads=200)
+    store.add_links([Link(f"k{n}", f"l{n}", f"l{n + 1}", NOON) for n in range(0, 20, 2)], now=NOON)
     store.close()
     script = tmp_path / "build.py"
     script.write_text(_BUILD)
     _copy(base, expected)
-    build_buckets(source, expected, part_rows=300)
+    assert build_buckets(source, expected, part_rows=300).torn > 0
     build_buckets(source, tmp_path / "fresh", n_buckets=4, part_rows=300)
     wanted = {"incremental": contents(expected), "fresh": contents(tmp_path / "fresh")}
     rng, n_cut = random.Random(0), 0
