@@ -268,7 +268,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_a_build_killed_at_any_moment_and_begun_again_gives_the_same_bytes(sqlite_url: str, tmp_path: Path):
-    """Twenty kills of a real process; every other one in the middle of an incremental build that tears files, every fourth with two processes."""
+    """Twenty kills of a real process; every other one in an incremental build that tears files, every fourth with two processes."""
     store = open_store(sqlite_url)
     fill(store, first=0, n=3_000, leads=200)
     source, base, expected = StoreSource(sqlite_url), tmp_path / "base", tmp_path / "expected"
