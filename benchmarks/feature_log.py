@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.buckets.layout import TABLES
+from data.buckets.layout import READ, TABLES
 from data.buckets.source import Marks
-from data.domain import DAY
+from data.domain import DAY, Link
 
 END = 1_780_000_000_000_000
 SPAN = 180 * DAY
@@ -61,13 +61,16 @@ class InventedLog:
 
     def marks(self) -> Marks:
         return Marks(
-            {"leads": self.n_leads, "profiles": 0, "touchpoints": self.n},
-            dict.fromkeys(TABLES, ""),
+            {"leads": self.n_leads, "profiles": 0, "touchpoints": self.n, "links": 0},
+            dict.fromkeys(READ, ""),
             self.n_leads,
         )
 
     def holds(self, marks: Marks) -> bool:
         return True
+
+    def links(self, upto: int) -> Iterator[Link]:
+        yield from ()
 
     def cutoffs(self) -> np.ndarray:
         """Each lead's cutoff, int64, shape (n_leads,): within the last 60 days of the log."""

@@ -6,7 +6,7 @@ while the pages are read is left for the next time. Touchpoints become numpy col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,8 @@ from data.identity import Identities
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 from data.reading import LINK, with_inherited
 
+# By id, the positions of the leads it belongs to, each with the instant from which that is known.
+Heirs = Mapping[str, Sequence[tuple[int, int]]]
 Patch = tuple[int, int, str, bool, tuple[int, str] | None]
 Read = Callable[[], AbstractContextManager[Connection]]
 
@@ -68,23 +70,21 @@ def read_training(read: Read) -> TrainingTables:
     leads = [row for page in _pages(read, "leads", "lead_id, created_at, received_at", last) for row in page]
     leads.sort(key=lambda row: (row[1], row[0]))
     ids = tuple(row[0] for row in leads)
-    place = {lead_id: position for position, lead_id in enumerate(ids)}
+    received_at = np.array([row[2] for row in leads], dtype=np.int64)
 
     who = Identities(Link(*row[:-1]) for page in _pages(read, "links", LINK, last) for row in page)
-    heirs = _heirs(who, place)
-    merged_at = who.merged({row[0]: row[2] for row in leads})
-
-    patches: dict[int, list[Patch]] = {}
-    for page in _pages(read, "profiles", "lead_id, observed_at, received_at, fields, as_exported", last):
-        for lead_id, observed_at, received_at, fields, as_exported, _ in page:
-            if lead_id in place:
-                patches.setdefault(place[lead_id], []).append(
-                    (observed_at, received_at, fields, bool(as_exported), None)
-                )
-            for position, since in heirs.get(lead_id, ()):
-                patches.setdefault(position, []).append(
-                    (observed_at, max(received_at, since), fields, bool(as_exported), (since, lead_id))
-                )
+    created = set(ids)
+    owners = (
+        (member, owner, since)
+        for owner in who.owning()
+        if owner in created
+        for member, since in who.members(owner).items()
+    )
+    heirs, merged_at = heirs_of(owners, ids, received_at)
+    what = "lead_id, observed_at, received_at, fields, as_exported"
+    patches = patches_of(
+        (row[:-1] for page in _pages(read, "profiles", what, last) for row in page), ids, heirs
+    )
 
     outcomes: dict[str, list[Outcome]] = {}
     what = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
@@ -102,24 +102,52 @@ def read_training(read: Read) -> TrainingTables:
     return TrainingTables(
         lead_ids=ids,
         created_at=np.array([row[1] for row in leads], dtype=np.int64),
-        received_at=np.array([row[2] for row in leads], dtype=np.int64),
+        received_at=received_at,
         patches=patches,
         ledger=ledger,
         start=start,
         stop=stop,
         outcomes=outcomes,
-        merged_at=np.array([merged_at.get(i, LATEST) for i in ids], dtype=np.int64),
+        merged_at=merged_at,
     )
 
 
-def _heirs(who: Identities, place: Mapping[str, int]) -> dict[str, list[tuple[int, int]]]:
-    """By id, the positions of the created leads it belongs to, each with the instant from which that is known."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for owner in who.owning():
-        if owner in place:
-            for member, since in who.members(owner).items():
-                found.setdefault(member, []).append((place[owner], since))
-    return found
+def heirs_of(
+    owners: Iterable[tuple[str, str, int]], lead_ids: Sequence[str], received_at: np.ndarray
+) -> tuple[Heirs, np.ndarray]:
+    """What ``TrainingTables`` needs to know of who is who: heirs, and ``merged_at`` of each lead.
+
+    ``owners``: (id, an id it belongs to, the instant from which that is known), for every owner, not only the nearest; owners that are
+    not among ``lead_ids`` play no part. ``received_at``, shape (n,): when each lead was first received.
+    """
+    place = {lead_id: position for position, lead_id in enumerate(lead_ids)}
+    heirs: dict[str, list[tuple[int, int]]] = {}
+    merged_at = np.full(len(lead_ids), LATEST, dtype=np.int64)
+    for member, owner, since in owners:
+        if (heir := place.get(owner)) is None:
+            continue
+        heirs.setdefault(member, []).append((heir, since))
+        if (own := place.get(member)) is not None:
+            merged_at[own] = min(merged_at[own], max(since, received_at[heir]))
+    return heirs, merged_at
+
+
+def patches_of(
+    profiles: Iterable[Sequence[Any]], lead_ids: Sequence[str], heirs: Heirs
+) -> dict[int, list[Patch]]:
+    """Patches by lead position, inherited ones too, from (lead_id, observed_at, received_at, fields, as_exported)."""
+    place = {lead_id: position for position, lead_id in enumerate(lead_ids)}
+    patches: dict[int, list[Patch]] = {}
+    for lead_id, observed_at, received_at, fields, as_exported in profiles:
+        if lead_id in place:
+            patches.setdefault(place[lead_id], []).append(
+                (observed_at, received_at, fields, bool(as_exported), None)
+            )
+        for position, since in heirs.get(lead_id, ()):
+            patches.setdefault(position, []).append(
+                (observed_at, max(received_at, since), fields, bool(as_exported), (since, lead_id))
+            )
+    return patches
 
 
 def _pages(read: Read, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
@@ -153,12 +181,12 @@ def _read_touchpoints(read: Read, last: Mapping[str, int]) -> pa.Table:
 
 
 def ledger_of(
-    table: pa.Table, lead_ids: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]] | None = None
+    table: pa.Table, lead_ids: Sequence[str], heirs: Heirs | None = None
 ) -> tuple[Ledger, np.ndarray, np.ndarray]:
     """The ledger of these leads, and where each one's slice starts and stops; touchpoints of others are left out.
 
-    ``table`` has the columns of the store in any order of rows; texts but ``touchpoint_id`` are dictionary-coded. ``heirs``: by id, the
-    positions of leads that its touchpoints count for too, and the instant from which that is known.
+    ``table`` has the columns of the store in any order of rows; texts but ``touchpoint_id`` are dictionary-coded. ``heirs`` are
+    the leads that the touchpoints of other ids count for too.
     """
     codes, levels = coded(table, "lead_id")
     place_of_level = pc.index_in(pa.array(levels, pa.string()), value_set=pa.array(lead_ids, pa.string()))
@@ -189,7 +217,7 @@ def ledger_of(
 
 
 def _inherited(
-    codes: np.ndarray, levels: Sequence[str], heirs: Mapping[str, Sequence[tuple[int, int]]]
+    codes: np.ndarray, levels: Sequence[str], heirs: Heirs
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the table that count for another lead too: the row, that lead's position, the instant from which."""
     shares = [

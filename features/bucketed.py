@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.asof import table_snapshots
-from data.buckets.layout import Manifest, bucket_of, existing_manifest
+from data.buckets.layout import Manifest, existing_manifest
+from data.buckets.owners import placed
 from data.buckets.read import read_bucket
 from data.columns import TrainingTables
 from data.domain import DAY
@@ -59,8 +60,8 @@ def bucketed_matrix(
 
     Exactly one of these says which rows there are; leads never created are none:
 
-    - ``cutoff``: every lead received by then, at that instant;
-    - ``ages_days``: every lead at these ages after it was created and known, as training has it;
+    - ``cutoff``: every lead received by then and not known to have been merged into another, at that instant;
+    - ``ages_days``: every lead at these ages after it was created and known, until it was merged away, as training has it;
     - ``given``: lead ids and int64 cutoffs, shape (n,); ids that are not in the folder are left out.
 
     Rows come by (created_at, lead_id, cutoff). ``levels`` None learns every level that occurs, sorted, as ``build_matrix`` does.
@@ -77,7 +78,7 @@ def bucketed_matrix(
     manifest = existing_manifest(folder)
     tasks = [
         partial(_bucket_matrix, folder, manifest, bucket, features, chosen, levels)
-        for bucket, chosen in _choices(manifest, cutoff, ages_days, given)
+        for bucket, chosen in _choices(folder, manifest, cutoff, ages_days, given)
     ]
     parts: dict[int, tuple[Rows, Matrix]] = {}
     for done, (bucket, part) in enumerate(run_all(tasks, processes=processes), 1):
@@ -91,6 +92,7 @@ Choice = Callable[[TrainingTables], tuple[np.ndarray, np.ndarray]]
 
 
 def _choices(
+    folder: Path,
     manifest: Manifest,
     cutoff: int | None,
     ages_days: Sequence[float],
@@ -98,7 +100,7 @@ def _choices(
 ) -> Iterator[tuple[int, Choice]]:
     if given is not None:
         ids = np.array(given[0], dtype=object)
-        bucket = bucket_of(ids.tolist(), manifest.n_buckets)
+        bucket = placed(ids.tolist(), manifest.n_buckets, manifest.owners(folder))
     for number in range(manifest.n_buckets):
         if given is not None:
             own = np.flatnonzero(bucket == number)
@@ -110,14 +112,16 @@ def _choices(
 
 
 def _at(cutoff: int, tables: TrainingTables) -> tuple[np.ndarray, np.ndarray]:
-    lead = np.flatnonzero(tables.received_at <= cutoff)
+    lead = np.flatnonzero((tables.received_at <= cutoff) & (tables.merged_at > cutoff))
     return lead, np.full(len(lead), cutoff, dtype=np.int64)
 
 
 def _at_ages(ages: tuple[int, ...], tables: TrainingTables) -> tuple[np.ndarray, np.ndarray]:
     born = np.maximum(tables.created_at, tables.received_at)
     lead = np.repeat(np.arange(len(born)), len(ages))
-    return lead, born[lead] + np.tile(np.array(ages, dtype=np.int64), len(born))
+    cutoffs = born[lead] + np.tile(np.array(ages, dtype=np.int64), len(born))
+    stands = cutoffs < tables.merged_at[lead]
+    return lead[stands], cutoffs[stands]
 
 
 def _given(ids: list[str], cutoffs: np.ndarray, tables: TrainingTables) -> tuple[np.ndarray, np.ndarray]:

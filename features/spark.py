@@ -25,11 +25,18 @@ if TYPE_CHECKING:
 
 _ROW_COLUMNS = ("lead_id", "cutoff")
 _TOUCHPOINT_COLUMNS = ("lead_id", "occurred_at", "type")
+_LINK_COLUMNS = ("from_id", "lead_id", "known_at")
 _IDS = ("source", "touchpoint_id")
 
 
 def spark_matrix(
-    touchpoints: DataFrame, rows: DataFrame, features: FeatureSet, *, levels: Levels, n_buckets: int = 200
+    touchpoints: DataFrame,
+    rows: DataFrame,
+    features: FeatureSet,
+    *,
+    levels: Levels,
+    links: DataFrame | None = None,
+    n_buckets: int = 200,
 ) -> DataFrame:
     """Features of each row, as a Spark table with ``lead_id``, ``cutoff`` and one double column for each feature.
 
@@ -42,6 +49,10 @@ def spark_matrix(
     rows : ``lead_id``, ``cutoff`` (microseconds), ``created_at`` where a feature needs it, and profile fields as of the cutoff, text or
         number. Leads without touchpoints are rows too.
     levels : the levels of every category, e.g. of the scorer; codes are those of ``build_matrix``.
+    links : which ids belong to which, ``from_id``, ``lead_id`` (a row for every owner, not only the nearest) and ``known_at``, as
+        ``leadloop snapshot`` writes them: ``spark.read.parquet("var/snapshot/links")``. Touchpoints of ``from_id`` then count for
+        ``lead_id`` too, as received when that was known. None: a touchpoint counts for its own ``lead_id`` alone, as where a store has no
+        links or the table tells inherited touchpoints already. Profile fields and which leads are merged away are the affair of ``rows``.
     n_buckets : groups of leads, each worked on as a whole: its touchpoints must fit a worker's memory.
 
     Raises
@@ -68,15 +79,33 @@ def spark_matrix(
         *(["created_at"] if "created_at" in rows.columns else []),
         *_fields(rows, features),
     ]
+    told = touchpoints.select(*dict.fromkeys(known))
+    if links is not None:
+        _check(links, "links", _LINK_COLUMNS, ("known_at",))
+        told = _with_inherited(told, links)
     bucket = sql.pmod(sql.xxhash64("lead_id"), sql.lit(n_buckets)).alias("bucket")
     schema = StructType(
         [StructField("lead_id", StringType()), StructField("cutoff", LongType())]
         + [StructField(name, DoubleType()) for name in features.names]
     )
     grouped = rows.select(bucket, *wanted).groupBy("bucket")
-    return grouped.cogroup(touchpoints.select(bucket, *dict.fromkeys(known)).groupBy("bucket")).applyInArrow(
+    return grouped.cogroup(told.select(bucket, *told.columns).groupBy("bucket")).applyInArrow(
         bucket_function(features, levels), schema
     )
+
+
+def _with_inherited(touchpoints: DataFrame, links: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as sql
+
+    received = [sql.col(name) for name in ("received_at", "occurred_at") if name in touchpoints.columns]
+    own = touchpoints.withColumn("received_at", sql.coalesce(*received))
+    owners = links.select("from_id", sql.col("lead_id").alias("owner"), "known_at")
+    inherited = (
+        own.join(owners, own["lead_id"] == owners["from_id"])
+        .withColumn("lead_id", sql.col("owner"))
+        .withColumn("received_at", sql.greatest("received_at", "known_at"))
+    )
+    return own.unionByName(inherited.select(*own.columns))
 
 
 def bucket_function(features: FeatureSet, levels: Levels) -> Callable[[pa.Table, pa.Table], pa.Table]:

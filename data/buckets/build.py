@@ -21,16 +21,21 @@ import pyarrow.parquet as pq
 from data.buckets.layout import (
     FORMAT,
     MANIFEST,
+    READ,
     TABLES,
+    Files,
     Manifest,
     Segment,
+    files_of,
     path_of,
     read_json,
     read_manifest,
+    sha256_of,
     sync_folder,
     write_json,
 )
-from data.buckets.pieces import arrange, partition, sha256_of
+from data.buckets.owners import torn, write_owners
+from data.buckets.pieces import arrange, partition, partition_anew
 from data.buckets.source import Marks, RowSource
 from data.errors import ConfigError, StoreError
 from data.workers import run_all
@@ -51,12 +56,14 @@ class Built:
     ----------
     manifest : what the folder holds now.
     new_rows : touchpoints that were new.
+    torn : files written anew because links joined ids that lay in different buckets.
     resumed : an earlier build that was cut off has been ended.
     rebuilt : everything was read anew: the number of buckets changed, or the store no longer holds what was read before.
     """
 
     manifest: Manifest
     new_rows: int
+    torn: int
     resumed: bool
     rebuilt: bool
 
@@ -103,54 +110,71 @@ def build_buckets(
         resumed = plan is not None
         if plan is None:
             _tidy(folder, held)
-            plan = _planned(source, held, n_buckets, part_rows)
+            plan = _planned(source, folder, held, n_buckets, part_rows)
             if plan is None:
                 assert held is not None
-                return Built(held, new_rows=0, resumed=False, rebuilt=False)
+                return Built(held, new_rows=0, torn=0, resumed=False, rebuilt=False)
             write_json(folder / "building" / "plan.json", plan)
         before = Manifest.from_dict(plan["before"])
         segment = _worked(source, folder, plan, before, processes, progress or _silent)
-        kept = tuple(s for s in before.segments if s.name not in plan["merges"])
+        rest = (s.without(plan["torn"]) for s in before.segments if s.name not in plan["merges"])
         manifest = Manifest(
-            plan["buckets"], plan["marks"], plan["last_rows"], plan["leads"], (*kept, segment)
+            plan["buckets"],
+            plan["marks"],
+            plan["last_rows"],
+            plan["leads"],
+            files_of(plan["links"]),
+            (*(s for s in rest if s.files), segment),
         )
         write_json(folder / MANIFEST, manifest.to_dict())
         _tidy(folder, manifest)
-        return Built(manifest, manifest.rows - before.rows, resumed=resumed, rebuilt=plan["rebuilt"])
+        return Built(
+            manifest, manifest.rows - before.rows, len(plan["torn"]), resumed=resumed, rebuilt=plan["rebuilt"]
+        )
 
 
 def _planned(
-    source: RowSource, held: Manifest | None, n_buckets: int | None, part_rows: int
+    source: RowSource, folder: Path, held: Manifest | None, n_buckets: int | None, part_rows: int
 ) -> dict[str, Any] | None:
-    """What is to be done; None when nothing is new."""
+    """What is to be done; None when nothing is new. Owners are written already."""
     now = source.marks()
     rebuilt = held is not None and (
         n_buckets not in (None, held.n_buckets)
         or not source.holds(Marks(held.marks, held.last_rows, held.n_leads))
     )
-    nothing = Manifest(0, dict.fromkeys(TABLES, 0), dict.fromkeys(TABLES, ""), 0, ())
+    nothing = Manifest(0, dict.fromkeys(READ, 0), dict.fromkeys(READ, ""), 0, {}, ())
     before = nothing if held is None or rebuilt else held
     if held is not None and not rebuilt and dict(now.last) == dict(held.marks):
         return None
     n_new = now.last["touchpoints"] - before.marks["touchpoints"]
+    if held is not None and n_buckets is None:
+        n_buckets = held.n_buckets
+    n_buckets = n_buckets or max(1, min(MOST_BUCKETS, -(-n_new // _ROWS_PER_BUCKET)))
+    newest = 0 if held is None else max(int(s.name) for s in held.segments)
+    name = f"{newest + 1:06}"
+    links: Files = before.links
+    away: list[str] = []
+    if now.last["links"] > before.marks["links"]:
+        links = write_owners(folder, name, source.links(now.last["links"]), n_buckets=n_buckets)
+        away = torn(folder, before, next((folder / path for path in links), None)) if before.segments else []
+    segments = [s.without(away) for s in before.segments]
     merges: list[str] = []
-    size = n_new
-    for older in reversed(before.segments):
+    size = n_new + before.rows - sum(s.rows for s in segments)
+    for older in reversed(segments):
         if older.rows > size:
             break
         merges.append(older.name)
         size += older.rows
-    if held is not None and n_buckets is None:
-        n_buckets = held.n_buckets
-    newest = 0 if held is None else max(int(s.name) for s in held.segments)
     return {
         "format": FORMAT,
-        "segment": f"{newest + 1:06}",
-        "buckets": n_buckets or max(1, min(MOST_BUCKETS, -(-n_new // _ROWS_PER_BUCKET))),
+        "segment": name,
+        "buckets": n_buckets,
         "before": before.to_dict(),
         "marks": dict(now.last),
         "last_rows": dict(now.rows),
         "leads": now.n_leads,
+        "links": links,
+        "torn": away,
         "merges": merges,
         "part_rows": part_rows,
         "rebuilt": rebuilt,
@@ -167,24 +191,28 @@ def _worked(
 ) -> Segment:
     """Do what is left of the plan."""
     building, name, n_buckets = folder / "building", plan["segment"], plan["buckets"]
-    merged = [s for s in before.segments if s.name in plan["merges"]]
-    n_rows = sum(s.rows for s in merged) + sum(plan["marks"][table] - before.marks[table] for table in TABLES)
+    merged = [s.without(plan["torn"]) for s in before.segments if s.name in plan["merges"]]
+    n_rows = sum(s.rows for s in merged) + sum(before.all_files()[path][0] for path in plan["torn"])
+    n_rows += sum(plan["marks"][table] - before.marks[table] for table in TABLES)
     if n_rows <= _FEW:
         processes = 1
+    where = {"n_buckets": n_buckets, "owners": next((folder / path for path in plan["links"]), None)}
     parts: dict[str, list[Path]] = {}
-    missing = []
+    reading: list[Callable[..., None]] = []
     for table in TABLES:
-        own = list(_ranges(before.marks[table], plan["marks"][table], plan["part_rows"]))
-        parts[table] = [building / f"{table}-{low}-{high}.arrow" for low, high in own]
-        missing += [
-            (table, *span, path) for span, path in zip(own, parts[table], strict=True) if not path.exists()
-        ]
+        pieces = {
+            building / f"{table}-torn-{n}.arrow": partial(partition_anew, folder / old, table, **where)
+            for n, old in enumerate(plan["torn"])
+            if old.startswith(f"{table}/")
+        } | {
+            building / f"{table}-{low}-{high}.arrow": partial(partition, source, table, low, high, **where)
+            for low, high in _ranges(before.marks[table], plan["marks"][table], plan["part_rows"])
+        }
+        parts[table] = list(pieces)
+        reading += [partial(piece, path=path) for path, piece in pieces.items() if not path.exists()]
     # `run_all` does a single piece in this process, which may hold the store open.
-    is_alone = min(processes, len(missing)) > 1
-    reading = [
-        partial(partition, source, table, low, high, n_buckets=n_buckets, path=path, is_alone=is_alone)
-        for table, low, high, path in missing
-    ]
+    is_alone = min(processes, len(reading)) > 1
+    reading = [partial(piece, is_alone=is_alone) for piece in reading]
     n_parts = sum(map(len, parts.values()))
     for done, _ in enumerate(run_all(reading, processes=processes), n_parts - len(reading) + 1):
         progress("reading the store", done, n_parts)
@@ -209,8 +237,7 @@ def _worked(
         if made[0]:
             files[places[i]] = made
         progress("sorting buckets", done, total)
-    rows = sum(n for path, (n, _) in files.items() if path.startswith("touchpoints/"))
-    return Segment(name, rows, dict(sorted(files.items())))
+    return Segment(name, dict(sorted(files.items())))
 
 
 def _ranges(after: int, upto: int, step: int) -> Iterator[tuple[int, int]]:
@@ -220,12 +247,12 @@ def _ranges(after: int, upto: int, step: int) -> Iterator[tuple[int, int]]:
 
 def _tidy(folder: Path, manifest: Manifest | None) -> None:
     """Delete what no manifest names: leftovers of builds that were given up, and segments that were taken in."""
-    known: set[str] = set() if manifest is None else {path for s in manifest.segments for path in s.files}
+    known = {} if manifest is None else manifest.all_files()
     shutil.rmtree(folder / "building", ignore_errors=True)
-    for table in TABLES:
-        for path in (folder / table).glob("bucket=*/*"):
-            if str(path.relative_to(folder)) not in known:
-                path.unlink(missing_ok=True)
+    found = [path for table in TABLES for path in (folder / table).glob("bucket=*/*")]
+    for path in (*found, *(folder / "links").glob("*")):
+        if str(path.relative_to(folder)) not in known:
+            path.unlink(missing_ok=True)
     for path in folder.glob(f"{MANIFEST}.*.tmp"):
         path.unlink(missing_ok=True)
 

@@ -2,7 +2,7 @@
 
 A folder holds ``manifest.json`` and, for each table, ``bucket=0007/000002.parquet``: the rows of bucket 7 that segment 2 added. Segments
 are disjoint and together hold every row of the store up to the manifest's marks. Only files the manifest names count; it is replaced in
-one step, when everything it names is there.
+one step, when everything it names is there. ``links/000002.parquet`` says which ids belong to which (``data.buckets.owners``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pyarrow as pa
 from data.errors import StoreError
 from data.ledger import TEXT_COLUMNS
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _TEXT, _WHOLE = pa.string(), pa.int64()
@@ -36,11 +36,17 @@ TABLES: Mapping[str, pa.Schema] = {
     ),
 }  # fmt: skip
 
+READ = (*TABLES, "links")
+
 
 def bucket_of(lead_ids: Iterable[str], n_buckets: int) -> np.ndarray:
-    """The bucket of each lead, int64 in 0 to n_buckets - 1: the same on every machine and in every version of Python."""
+    """The bucket of each person, int64 in 0 to n_buckets - 1: the same on every machine and in every version of Python."""
     digests = b"".join(hashlib.blake2b(i.encode(), digest_size=8).digest() for i in lead_ids)
     return (np.frombuffer(digests, dtype="<u8") % np.uint64(n_buckets)).astype(np.int64)
+
+
+# Path below the folder -> (rows, sha-256).
+Files = Mapping[str, tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,20 @@ class Segment:
     Attributes
     ----------
     name : its number, "000001" and up.
-    rows : touchpoints in it.
-    files : path below the folder -> (rows, sha-256). A bucket without rows has no file.
+    files : a bucket without rows has none.
     """
 
     name: str
-    rows: int
-    files: Mapping[str, tuple[int, str]]
+    files: Files
+
+    @property
+    def rows(self) -> int:
+        """Touchpoints in it."""
+        return sum(n for path, (n, _) in self.files.items() if path.startswith("touchpoints/"))
+
+    def without(self, paths: Container[str]) -> Segment:
+        """The segment less these files."""
+        return Segment(self.name, {path: what for path, what in self.files.items() if path not in paths})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class Manifest:
     marks : last ``seq`` read, by table.
     last_rows : hash of the row at each mark, by which the store is known again.
     n_leads : leads of the store up to its mark.
+    links : the file that says which ids belong to which; none where no id belongs to another.
     segments : oldest first.
     """
 
@@ -76,18 +90,27 @@ class Manifest:
     marks: Mapping[str, int]
     last_rows: Mapping[str, str]
     n_leads: int
+    links: Files
     segments: tuple[Segment, ...]
 
     @property
     def hash(self) -> str:
         """Sha-256 over the hashes of all files: the same touchpoints in the same segments have the same hash."""
-        files = {path: sha for segment in self.segments for path, (_, sha) in segment.files.items()}
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        shas = {path: sha for path, (_, sha) in self.all_files().items()}
+        return hashlib.sha256(json.dumps(shas, sort_keys=True).encode()).hexdigest()
 
     @property
     def rows(self) -> int:
         """Touchpoints in all segments."""
         return sum(segment.rows for segment in self.segments)
+
+    def all_files(self) -> Files:
+        """Every file that counts."""
+        return {**self.links, **{path: what for s in self.segments for path, what in s.files.items()}}
+
+    def owners(self, folder: Path) -> Path | None:
+        """Where it is said which ids belong to which."""
+        return next((folder / path for path in self.links), None)
 
     def files(self, table: str, bucket: int) -> list[str]:
         """Paths below the folder of one bucket's rows, oldest segment first."""
@@ -97,22 +120,26 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; inverse of ``from_dict``."""
-        segments = [
-            {"name": s.name, "rows": s.rows, "files": {k: list(v) for k, v in s.files.items()}}
-            for s in self.segments
-        ]
+        segments = [{"name": s.name, "rows": s.rows, "files": _lists(s.files)} for s in self.segments]
         return {
             "format": FORMAT, "buckets": self.n_buckets, "hash": self.hash, "marks": dict(self.marks),
-            "last_rows": dict(self.last_rows), "leads": self.n_leads, "segments": segments,
+            "last_rows": dict(self.last_rows), "leads": self.n_leads, "links": _lists(self.links), "segments": segments,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Manifest:
-        segments = tuple(
-            Segment(s["name"], s["rows"], {k: (v[0], v[1]) for k, v in s["files"].items()})
-            for s in record["segments"]
-        )
-        return cls(record["buckets"], record["marks"], record["last_rows"], record["leads"], segments)
+        segments = tuple(Segment(s["name"], files_of(s["files"])) for s in record["segments"])
+        marks, last_rows, links = record["marks"], record["last_rows"], files_of(record["links"])
+        return cls(record["buckets"], marks, last_rows, record["leads"], links, segments)
+
+
+def files_of(record: Mapping[str, Sequence[Any]]) -> Files:
+    """Files as they are kept in JSON."""
+    return {path: (rows, sha) for path, (rows, sha) in record.items()}
+
+
+def _lists(files: Files) -> dict[str, list[Any]]:
+    return {path: list(what) for path, what in files.items()}
 
 
 def path_of(table: str, bucket: int, segment: str) -> str:
@@ -188,3 +215,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Sha-256 of a file's bytes."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

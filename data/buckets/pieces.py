@@ -1,12 +1,12 @@
-"""The two pieces of work of a build, each a pure function from files to one file.
+"""The pieces of work of a build, each a pure function from files to one file.
 
-``partition`` turns a range of the store into rows by bucket; ``arrange`` turns a bucket's rows into the order of the ledger. Both hold
-one piece in memory and write their file in one step, so a build may be killed at any moment and may do a piece twice.
+``partition`` turns a range of the store, or a file that links tore apart, into rows by bucket; ``arrange`` turns a bucket's rows into
+the order of the ledger. Both hold one piece in memory and write their file in one step, so a build may be killed at any moment and may do
+a piece twice.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.buckets.layout import TABLES, bucket_of, replacing
+from data.buckets.layout import TABLES, replacing, sha256_of
+from data.buckets.owners import placed
 from data.buckets.source import RowSource
 from data.columns import ties_ordered
 
@@ -25,18 +26,37 @@ _SHORT = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def partition(
-    source: RowSource, table: str, after: int, upto: int, *, n_buckets: int, path: Path, is_alone: bool
+    source: RowSource,
+    table: str,
+    after: int,
+    upto: int,
+    *,
+    n_buckets: int,
+    owners: Path | None,
+    path: Path,
+    is_alone: bool,
 ) -> None:
     """Write rows ``after < seq <= upto`` as an Arrow file of ``n_buckets`` batches, each in order of arrival."""
-    schema = TABLES[table]
-    rows = pa.Table.from_batches(source.batches(table, after, upto, is_alone=is_alone), schema=schema)
+    rows = pa.Table.from_batches(source.batches(table, after, upto, is_alone=is_alone), schema=TABLES[table])
+    _spread(rows, n_buckets=n_buckets, owners=owners, path=path)
+
+
+def partition_anew(
+    old: Path, table: str, *, n_buckets: int, owners: Path | None, path: Path, is_alone: bool = False
+) -> None:
+    """``partition`` of a bucket's file, some of whose rows belong into other buckets now."""
+    rows = pq.read_table(old, partitioning=None).cast(TABLES[table])
+    _spread(rows, n_buckets=n_buckets, owners=owners, path=path)
+
+
+def _spread(rows: pa.Table, *, n_buckets: int, owners: Path | None, path: Path) -> None:
     bucket = np.zeros(0, dtype=np.int64)
     if len(rows):
         lead = rows["lead_id"].combine_chunks().dictionary_encode()
-        bucket = bucket_of(lead.dictionary.to_pylist(), n_buckets)[lead.indices.to_numpy()]
+        bucket = placed(lead.dictionary.to_pylist(), n_buckets, owners)[lead.indices.to_numpy()]
     rows = rows.take(pa.array(np.argsort(bucket, kind="stable"))).combine_chunks()
     ends = np.cumsum(np.bincount(bucket, minlength=n_buckets)).tolist()
-    with replacing(path) as place, pa.ipc.new_file(place, schema, options=_SHORT) as out:
+    with replacing(path) as place, pa.ipc.new_file(place, rows.schema, options=_SHORT) as out:
         for start, end in zip([0, *ends], ends, strict=False):
             out.write_batch(_one_batch(rows.slice(start, end - start)))
 
@@ -82,9 +102,3 @@ def _order(table: str, rows: pa.Table) -> np.ndarray:
         return np.argsort(place, kind="stable")
     occurred = rows["occurred_at"].to_numpy()
     return ties_ordered(rows, np.lexsort((occurred, place)), place, occurred)
-
-
-def sha256_of(path: Path) -> str:
-    """Sha-256 of a file's bytes."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """One bucket of a snapshot in columns, as ``data.columns`` reads the whole store.
 
 With one segment the file is the ledger's order already. With several, rows are merged by (lead, time); ids are read only where touchpoints
-of one lead and instant lie in different segments.
+of one lead and instant lie in different segments. Where ids belong to others, rows are sorted anew, those that count twice among them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.buckets.layout import TABLES, Manifest
-from data.columns import Patch, TrainingTables, coded, ties_ordered
-from data.domain import LATEST
+from data.buckets.owners import owners_in
+from data.columns import TrainingTables, coded, heirs_of, ledger_of, patches_of, ties_ordered
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 
 _NUMBERS = ("occurred_at", "received_at", "value")
@@ -28,26 +28,27 @@ def read_bucket(folder: Path, manifest: Manifest, bucket: int) -> TrainingTables
     order = pc.sort_indices(leads, sort_keys=[("created_at", "ascending"), ("lead_id", "ascending")])
     leads = leads.take(order)
     ids = leads["lead_id"]
-    patches: dict[int, list[Patch]] = {}
+    lead_ids, received_at = tuple(ids.to_pylist()), leads["received_at"].to_numpy()
+    heirs, merged_at = heirs_of(owners_in(manifest.owners(folder), bucket), lead_ids, received_at)
     profiles = _read(folder, manifest, "profiles", bucket)
-    place = pc.fill_null(pc.index_in(profiles["lead_id"], value_set=ids.combine_chunks()), -1).to_pylist()
-    others = (profiles[name].to_pylist() for name in ("observed_at", "received_at", "fields", "as_exported"))
-    for lead, observed_at, received_at, fields, as_exported in zip(place, *others, strict=True):
-        if lead >= 0:
-            patches.setdefault(lead, []).append((observed_at, received_at, fields, as_exported, None))
-    ledger, levels, starts, stops = read_ledger(folder, manifest, bucket)
-    where = pc.fill_null(pc.index_in(ids, value_set=levels), -1).to_numpy().astype(np.int64)
+    patches = patches_of(zip(*(c.to_pylist() for c in profiles.columns), strict=True), lead_ids, heirs)
+    if heirs:
+        table = _table(folder, manifest.files("touchpoints", bucket), TABLES["touchpoints"].names)
+        ledger, start, stop = ledger_of(table, lead_ids, heirs)
+    else:
+        ledger, levels, starts, stops = read_ledger(folder, manifest, bucket)
+        where = pc.fill_null(pc.index_in(ids, value_set=levels), -1).to_numpy().astype(np.int64)
+        start, stop = np.append(starts, 0)[where], np.append(stops, 0)[where]
     return TrainingTables(
-        lead_ids=tuple(ids.to_pylist()),
+        lead_ids=lead_ids,
         created_at=leads["created_at"].to_numpy(),
-        received_at=leads["received_at"].to_numpy(),
+        received_at=received_at,
         patches=patches,
         ledger=ledger,
-        start=np.append(starts, 0)[where],
-        stop=np.append(stops, 0)[where],
+        start=start,
+        stop=stop,
         outcomes={},
-        # A store that holds links is not written to files; see ``source``.
-        merged_at=np.full(len(ids), LATEST, dtype=np.int64),
+        merged_at=merged_at,
     )
 
 

@@ -16,9 +16,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from data.buckets.layout import TABLES
+from data.buckets.layout import READ, TABLES
 from data.database import connect, explained, parse_url
+from data.domain import Link
 from data.errors import StoreError
+from data.reading import LINK
 
 _ADBC_RANGE = 100_000
 _PLAIN_RANGE = 20_000
@@ -27,6 +29,7 @@ _LAST_ROW = {
     "leads": "lead_id, created_at",
     "profiles": "lead_id, observed_at, fields",
     "touchpoints": "source, touchpoint_id, lead_id",
+    "links": "source, link_id, from_id, lead_id",
 }
 
 
@@ -48,6 +51,8 @@ class RowSource(Protocol):
 
     def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]: ...
 
+    def links(self, upto: int) -> Iterator[Link]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSource:
@@ -59,14 +64,7 @@ class StoreSource:
         """How far the store goes now. Every row up to there is in, and none will come later."""
         last, rows = {}, {}
         with self._connected() as connection:
-            with connection.begin():
-                n_links = connection.execute(text("SELECT COUNT(*) FROM links")).scalar_one()
-            if n_links:
-                raise StoreError(
-                    f"the store holds {n_links:,} links between visitors and leads, which files by bucket cannot follow; "
-                    "compute from the store itself (leadloop train, ll.build_dataset)"
-                )
-            for table in TABLES:
+            for table in READ:
                 with connection.begin():
                     if connection.dialect.name == "postgresql":
                         # Writers number rows before they commit; waiting for those at work leaves no gap that fills later.
@@ -84,7 +82,7 @@ class StoreSource:
         """Whether this is the store the marks were taken from, and no lead was deleted since."""
         with self._connected() as connection, connection.begin():
             return _count_leads(connection, marks.last["leads"]) == marks.n_leads and all(
-                _row_hash(connection, table, marks.last[table]) == marks.rows[table] for table in TABLES
+                _row_hash(connection, table, marks.last[table]) == marks.rows[table] for table in READ
             )
 
     def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]:
@@ -95,6 +93,15 @@ class StoreSource:
         """
         read = _adbc if is_alone and self._has_adbc() else _plain
         yield from read(self, table, after, upto)
+
+    def links(self, upto: int) -> Iterator[Link]:
+        """All links with ``seq <= upto``."""
+        statement = text(f"SELECT {LINK} FROM links WHERE seq > :low AND seq <= :high")
+        with self._connected() as connection:
+            for low, high in _ranges(0, upto, _PLAIN_RANGE):
+                with connection.begin():
+                    rows = connection.execute(statement, {"low": low, "high": high}).fetchall()
+                yield from (Link(*row) for row in rows)
 
     def _has_adbc(self) -> bool:
         return find_spec(f"adbc_driver_{parse_url(self.url).get_backend_name()}") is not None

@@ -43,7 +43,7 @@ def snapshot(
     held = built.manifest
     found = {
         "folder": str(folder), "buckets": held.n_buckets, "touchpoints": held.rows, "leads": held.n_leads, "new": built.new_rows,
-        "segments": len(held.segments), "resumed": built.resumed, "rebuilt": built.rebuilt, "hash": held.hash,
+        "torn": built.torn, "segments": len(held.segments), "resumed": built.resumed, "rebuilt": built.rebuilt, "hash": held.hash,
     }  # fmt: skip
 
     def text() -> None:
@@ -52,6 +52,10 @@ def snapshot(
         )
         if built.resumed:
             console.out.print("A build that was cut off has been ended; run again for what came since.")
+        if built.torn:
+            console.out.print(
+                f"{built.torn} files were written anew: links joined ids that lay in different buckets."
+            )
         if built.rebuilt:
             console.out.print("Everything was read anew.")
 

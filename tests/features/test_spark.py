@@ -12,8 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.domain import DAY
+from data.asof import snapshots_at
+from data.buckets.build import build_buckets
+from data.buckets.source import StoreSource
+from data.domain import DAY, Lead, Link, Touchpoint
 from data.errors import ConfigError
+from data.store import open_store
 from features.catalog import default_features
 from features.matrix import build_matrix
 from features.spark import arrow_snapshots, bucket_function, spark_matrix
@@ -139,3 +143,40 @@ def test_a_timestamp_is_refused_with_what_to_write(spark):
         spark_matrix(log, rows, FEATURES, levels={})
     with pytest.raises(ConfigError, match="touchpoints lacks type"):
         spark_matrix(log.drop("type"), rows, FEATURES, levels={})
+
+
+@pytest.mark.slow
+def test_spark_counts_what_belongs_to_a_lead_through_links(spark, tmp_path: Path):
+    """From a folder of ``leadloop snapshot``: late, chained and merged, the bits of the store."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    leads = [f"l{k}" for k in range(6)]
+    store.add_leads([Lead(i, NOON - 60 * DAY) for i in leads], now=NOON)
+    rng = np.random.default_rng(0)
+    ids = [*leads, "cookie", "phone"]
+    store.add_touchpoints(
+        [
+            Touchpoint(f"t{k}", ids[k % 8], NOON - int(rng.integers(0, 40)) * DAY, ("page_view", "email_click")[k % 2])
+            for k in range(200)
+        ],
+        now=NOON,
+    )  # fmt: skip
+    store.add_links(
+        [
+            Link("1", "cookie", "l0", NOON - 20 * DAY),
+            Link("2", "phone", "cookie", NOON - 30 * DAY, received_at=NOON - 5 * DAY),
+            Link("3", "l1", "l2", NOON - 9 * DAY),
+            Link("4", "l3", "l4", NOON - 9 * DAY, received_at=NOON + DAY),
+        ],
+        now=NOON + DAY,
+    )
+    build_buckets(StoreSource(store.url), tmp_path / "out", n_buckets=3)
+    local = build_matrix(snapshots_at(store, leads, cutoff=NOON), FEATURES)
+    rows = spark.createDataFrame([(i, NOON, NOON - 60 * DAY) for i in leads], "lead_id string, cutoff long, created_at long")  # fmt: skip
+    found = spark_matrix(
+        spark.read.parquet(str(tmp_path / "out/touchpoints")), rows, FEATURES,
+        levels=local.levels, links=spark.read.parquet(str(tmp_path / "out/links")), n_buckets=2,
+    ).toArrow()  # fmt: skip
+    order = np.argsort(found["lead_id"].to_pylist())
+    for j, name in enumerate(FEATURES.names):
+        assert found[name].to_numpy()[order].tobytes() == local.X[:, j].tobytes(), name
+    store.close()
