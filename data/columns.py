@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, text
 
 from data.domain import Outcome
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 
-Read = Callable[[], AbstractContextManager[Connection]]
+if TYPE_CHECKING:  # files and Spark need these columns without a database
+    from sqlalchemy import Connection
+
+Read = Callable[[], "AbstractContextManager[Connection]"]
 
 _PAGE = 50_000
 CODED = pa.dictionary(pa.int32(), pa.string())
@@ -55,6 +57,8 @@ class TrainingTables:
 
 def read_training(read: Read) -> TrainingTables:
     """All tables as they stand now; ``read`` opens a short read transaction each time it is called."""
+    from sqlalchemy import text
+
     with read() as connection:
         last = {
             name: connection.execute(text(f"SELECT COALESCE(MAX(seq), 0) FROM {name}")).scalar_one()
@@ -94,6 +98,8 @@ def read_training(read: Read) -> TrainingTables:
 
 def _pages(read: Read, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
     """Rows up to the ``last`` seq of the table, page by page; each row ends with its seq."""
+    from sqlalchemy import text
+
     statement = text(
         f"SELECT {what}, seq FROM {table} WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT {_PAGE}"
     )

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import pyarrow as pa
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from data.buckets.layout import TABLES
 from data.database import connect, explained, parse_url
@@ -56,9 +56,13 @@ class StoreSource:
     url: str
 
     def marks(self) -> Marks:
-        """How far the store goes now. Every row up to there is in, and none will come later."""
+        """How far the store goes now. Every row up to there is in, and none will come later.
+
+        Raises StoreError when ids were linked to other leads: their files would not tell the same history as the store.
+        """
         last, rows = {}, {}
         with self._connected() as connection:
+            _refuse_links(connection)
             for table in TABLES:
                 with connection.begin():
                     if connection.dialect.name == "postgresql":
@@ -112,6 +116,19 @@ class _Connected:
         self._connection.close()
         self._engine.dispose()
         self._explained.__exit__(*error)
+
+
+def _refuse_links(connection: Connection) -> None:
+    """Ids that belong to other leads would have their touchpoints in another bucket than the lead's."""
+    with connection.begin():
+        if (
+            inspect(connection).has_table("links")
+            and connection.execute(text("SELECT 1 FROM links LIMIT 1")).first()
+        ):
+            raise StoreError(
+                "this store says that some ids belong to the same person, which bucketed files cannot hold yet; "
+                "train and score from the store itself"
+            )
 
 
 def _row_hash(connection: Connection, table: str, seq: int) -> str:

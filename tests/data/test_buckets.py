@@ -218,6 +218,17 @@ def test_adbc_and_the_plain_driver_read_the_same(request: pytest.FixtureRequest,
         assert plain.equals(adbc), table
 
 
+def test_a_store_with_linked_ids_is_refused(sqlite_url: str, tmp_path: Path):
+    """Rather no files than files in which a lead lacks what it did before it was known."""
+    store = open_store(sqlite_url)
+    with store._turns.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS links (from_id TEXT, lead_id TEXT)")
+        connection.exec_driver_sql("INSERT INTO links (from_id, lead_id) VALUES ('visitor', 'ada')")
+    store.close()
+    with pytest.raises(StoreError, match="belong to the same person"):
+        build_buckets(StoreSource(sqlite_url), tmp_path / "out")
+
+
 def test_an_empty_store_makes_empty_buckets(sqlite_url: str, tmp_path: Path):
     open_store(sqlite_url).close()
     manifest = build_buckets(StoreSource(sqlite_url), tmp_path / "out", n_buckets=2).manifest
