@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from data.errors import ConfigError, did_you_mean
 from data.fills import Fills, fills_of
 from data.labels import REASONS, is_work_recorded, label_rows
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
-from data.store import Store
+
+if TYPE_CHECKING:
+    from data.store import Store
 
 # Up to here reading lead by lead is quicker than reading the store from end to end.
 _FEW = 2_000

@@ -148,17 +148,16 @@ def _joined(
         levels = {
             name: tuple(sorted({level for _, m in parts for level in m.levels[name]})) for name in names
         }
-        matrices = [recode(matrix, levels) for _, matrix in parts]
-    else:
-        matrices = [matrix for _, matrix in parts]
+    used = {name: tuple(levels[name]) for name in parts[0][1].levels}
     rows = Rows(*(np.concatenate([getattr(r, name) for r, _ in parts]) for name in Rows.__slots__))
     by_text = pc.rank(pa.array(rows.lead_ids, pa.string()), tiebreaker="dense").to_numpy()
     order = np.lexsort((rows.cutoffs, by_text, rows.created_at))
-    X = np.empty((len(rows), len(features)))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
+    X = np.empty((len(rows), len(features)))
     done = 0
-    for matrix in matrices:
-        X[place[done : done + len(matrix)]] = matrix.X
+    while parts:  # each part is let go once it is copied
+        _, matrix = parts.pop(0)
+        X[place[done : done + len(matrix)]] = recode(matrix, used).X if matrix.levels != used else matrix.X
         done += len(matrix)
-    return rows.take(order), Matrix(features.names, X, matrices[0].levels)
+    return rows.take(order), Matrix(features.names, X, used)

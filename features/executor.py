@@ -25,7 +25,8 @@ from features.few import LARGEST, TABLED, FewTable, TableStep
 from features.seen import Chosen, Seen, Selections, Terms
 from features.spec import FeatureSet
 
-CHUNK = 65_536  # touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time
+# Touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time.
+CHUNK = 131_072
 
 
 def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int = CHUNK) -> np.ndarray:

@@ -74,7 +74,7 @@ def arrange(
     Touchpoints go by (lead, time, source, touchpoint id), profiles by lead in order of arrival.
     """
     schema = TABLES[table]
-    pieces = [pq.read_table(old, partitioning=None).cast(schema) for old in older]
+    pieces = [pq.ParquetFile(old).read().cast(schema) for old in older]
     for part in parts:
         with pa.memory_map(str(part)) as mapped:
             pieces.append(pa.Table.from_batches([pa.ipc.open_file(mapped).get_batch(bucket)]))

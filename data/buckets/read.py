@@ -96,7 +96,7 @@ def _with_nan(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _read(folder: Path, manifest: Manifest, table: str, bucket: int) -> pa.Table:
-    found = [pq.read_table(folder / path, partitioning=None) for path in manifest.files(table, bucket)]
+    found = [pq.ParquetFile(folder / path).read() for path in manifest.files(table, bucket)]
     return pa.concat_tables(found) if found else TABLES[table].empty_table()
 
 
@@ -107,8 +107,6 @@ def _table(folder: Path, paths: Sequence[str], names: Sequence[str]) -> pa.Table
     )  # fmt: skip
     if not paths:
         return schema.empty_table()
-    pieces = [
-        pq.read_table(folder / path, columns=list(names), read_dictionary=texts, partitioning=None)
-        for path in paths
-    ]
+    # Not `read_table`: it loads Arrow's datasets, and pandas with them.
+    pieces = [pq.ParquetFile(folder / path, read_dictionary=texts).read(list(names)) for path in paths]
     return pa.concat_tables(pieces).select(list(names)).unify_dictionaries()
