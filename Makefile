@@ -56,6 +56,7 @@ bench-attribution: $(READY)  ## seconds for seven attribution rules on 1,000,000
 
 bench-contract: $(READY)  ## 5,000 invented requests against each document of the API
 	$(BIN)/python -m benchmarks.contract $(ARGS)
+
 # The tools leadloop is compared with need an older pandas: they get an environment of their own.
 .venv-bench/.ready: benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench
