@@ -37,7 +37,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality bench-leaks  ## all benchmarks
+bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features  ## all benchmarks; hours
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality

@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, text
 
 from data.domain import LATEST, Link, Outcome
 from data.identity import Identities
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
-from data.reading import LINK, with_inherited
+
+if TYPE_CHECKING:  # files and Spark need these columns without a database
+    from sqlalchemy import Connection
 
 # By id, the positions of the leads it belongs to, each with the instant from which that is known.
 Heirs = Mapping[str, Sequence[tuple[int, int]]]
 Patch = tuple[int, int, str, bool, tuple[int, str] | None]
-Read = Callable[[], AbstractContextManager[Connection]]
+Read = Callable[[], "AbstractContextManager[Connection]"]
 
 _PAGE = 50_000
 CODED = pa.dictionary(pa.int32(), pa.string())
@@ -62,6 +63,10 @@ class TrainingTables:
 
 def read_training(read: Read) -> TrainingTables:
     """All tables as they stand now; ``read`` opens a short read transaction each time it is called."""
+    from sqlalchemy import text
+
+    from data.reading import LINK, with_inherited
+
     with read() as connection:
         last = {
             name: connection.execute(text(f"SELECT COALESCE(MAX(seq), 0) FROM {name}")).scalar_one()
@@ -152,6 +157,8 @@ def patches_of(
 
 def _pages(read: Read, table: str, what: str, last: Mapping[str, int]) -> Iterator[Sequence[Any]]:
     """Rows up to the ``last`` seq of the table, page by page; each row ends with its seq."""
+    from sqlalchemy import text
+
     statement = text(
         f"SELECT {what}, seq FROM {table} WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT {_PAGE}"
     )

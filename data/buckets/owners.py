@@ -50,7 +50,7 @@ def placed(lead_ids: Sequence[str], n_buckets: int, owners: Path | None) -> np.n
     """The bucket of each id, int64: that of the id it belongs to in the end. ``owners`` None: nobody belongs to another."""
     found = bucket_of(lead_ids, n_buckets)
     if owners is not None:
-        held = pq.read_table(owners, columns=["bucket", "from_id"])
+        held = pq.ParquetFile(owners).read(["bucket", "from_id"])
         where = pc.index_in(pa.array(lead_ids, pa.string()), value_set=held["from_id"].combine_chunks())
         found[where.is_valid().to_numpy(zero_copy_only=False)] = held["bucket"].take(where.drop_null())
     return found
@@ -60,7 +60,10 @@ def owners_in(owners: Path | None, bucket: int) -> list[tuple[str, str, int]]:
     """One bucket's rows: (id, an id it belongs to, the instant from which that is known)."""
     if owners is None:
         return []
-    rows = pq.read_table(owners, filters=[("bucket", "==", bucket)])
+    opened = pq.ParquetFile(owners)
+    bounds = [opened.metadata.row_group(g).column(0).statistics for g in range(opened.num_row_groups)]
+    rows = opened.read_row_groups([g for g, b in enumerate(bounds) if b.min <= bucket <= b.max])
+    rows = rows.filter(pc.equal(rows["bucket"], bucket))
     return list(zip(*(rows[name].to_pylist() for name in _SCHEMA.names[1:]), strict=True))
 
 
@@ -81,13 +84,9 @@ def torn(folder: Path, held: Manifest, owners: Path | None) -> list[str]:
 
 
 def _linked(owners: Path | None) -> list[str]:
-    return (
-        [] if owners is None else pq.read_table(owners, columns=["from_id"])["from_id"].unique().to_pylist()
-    )
+    return [] if owners is None else pq.ParquetFile(owners).read(["from_id"])["from_id"].unique().to_pylist()
 
 
 def _has(path: Path, lead_ids: pa.Array) -> bool:
-    column = pq.read_table(path, columns=["lead_id"], read_dictionary=["lead_id"], partitioning=None)[
-        "lead_id"
-    ]
+    column = pq.ParquetFile(path, read_dictionary=["lead_id"]).read(["lead_id"])["lead_id"]
     return any(pc.any(pc.is_in(chunk.dictionary, value_set=lead_ids)).as_py() for chunk in column.chunks)

@@ -45,7 +45,7 @@ def partition_anew(
     old: Path, table: str, *, n_buckets: int, owners: Path | None, path: Path, is_alone: bool = False
 ) -> None:
     """``partition`` of a bucket's file, some of whose rows belong into other buckets now."""
-    rows = pq.read_table(old, partitioning=None).cast(TABLES[table])
+    rows = pq.ParquetFile(old).read().cast(TABLES[table])
     _spread(rows, n_buckets=n_buckets, owners=owners, path=path)
 
 
