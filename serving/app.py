@@ -8,9 +8,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from serving import pages, problems
+from serving.auth import Guard
 from serving.limits import BodyLimit
 from serving.parts import Parts
-from serving.routes import leads, links, model, outcomes, score, touchpoints
+from serving.routes import leads, links, model, outcomes, score, touchpoints, whoami
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
 
@@ -26,11 +27,12 @@ def build_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for room in (score, leads, touchpoints, outcomes, links, model):
+    for room in (score, leads, touchpoints, outcomes, links, model, whoami):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
     _describe_refusals(app)
     app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes)
+    app.add_middleware(Guard, keyring=parts.keyring, rates=parts.rates)
     app.add_middleware(problems.Crashes)
     return app
 

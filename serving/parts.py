@@ -10,9 +10,11 @@ from starlette.requests import Request
 from data.intake import Intake
 from data.store import Store
 from serving.json_body import read_json
+from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
 from serving.metrics import Counts, Uncounted
 from serving.problems import no_model
+from serving.rates import Rates
 from serving.scoring import Scoring
 from serving.writer import Clock, Writer
 
@@ -25,6 +27,8 @@ class Parts:
     ----------
     store : read by pages and lead views; written through ``writer`` only.
     live : which model serves.
+    keyring : who may call.
+    rates : how often.
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
     metrics : where scores and outcomes are counted.
@@ -35,12 +39,14 @@ class Parts:
     store: Store
     writer: Writer
     live: LiveScorer
+    keyring: Keyring
     clock: Clock
     max_body_bytes: int = 10_485_760
     metrics: Counts = field(default_factory=Uncounted)
     intake: Intake = field(default_factory=Intake)
     score_patience: float = 1.0
     write_patience: float = 10.0
+    rates: Rates = field(default_factory=Rates)
 
     def served(self) -> Served:
         """The model for this request. Raises Problem 503 when none serves yet."""
