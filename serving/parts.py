@@ -31,6 +31,8 @@ class Parts:
     rates : how often.
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
+    body_seconds : how long a body may take to arrive.
+    max_at_work : requests worked on at once.
     metrics : where scores and outcomes are counted.
     intake : how channels are told and which visits are left out.
     score_patience, write_patience : seconds a score and a write wait for the store.
@@ -42,6 +44,8 @@ class Parts:
     keyring: Keyring
     clock: Clock
     max_body_bytes: int = 10_485_760
+    body_seconds: float = 30.0
+    max_at_work: int = 256
     metrics: Counts = field(default_factory=Uncounted)
     intake: Intake = field(default_factory=Intake)
     score_patience: float = 1.0

@@ -23,6 +23,7 @@ import bentoml
 from data.intake import load_intake
 from data.settings import Settings
 from data.store import open_store
+from serving import heads
 from serving.app import build_app
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
@@ -38,6 +39,7 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
+heads.install()
 
 
 def clock() -> int:
