@@ -131,5 +131,5 @@ LeadScorer.add_asgi_middleware(  # type: ignore[attr-defined]
 )
 # BentoML answers these itself.
 LeadScorer.add_asgi_middleware(  # type: ignore[attr-defined]
-    KeyDoor, front=front, paths=frozenset({"/metrics", "/schema.json", "/docs.json"})
+    KeyDoor, front=front, paths=frozenset({"/metrics", "/schema.json"})
 )
