@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from data.errors import ConfigError, did_you_mean
 from data.fills import Fills, fills_of
 from data.labels import REASONS, is_work_recorded, label_rows
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
-from data.store import Store
+
+if TYPE_CHECKING:
+    from data.store import Store
 
 # Up to here reading lead by lead is quicker than reading the store from end to end.
 _FEW = 2_000
@@ -141,7 +144,7 @@ def training_snapshots(
     lead, cutoffs = lead[kept], cutoffs[kept]
     n_rows = np.bincount(lead, minlength=len(born))
     return TrainingRows(
-        snapshots=_snapshots(tables, lead, cutoffs),
+        snapshots=table_snapshots(tables, lead, cutoffs),
         y=np.maximum(labels.y[kept], 0),
         weight=1.0 / n_rows[lead],
         excluded=excluded,
@@ -170,17 +173,20 @@ def snapshots_at(store: Store, lead_ids: Sequence[str], *, cutoff: int) -> Snaps
         histories = store.histories(lead_ids, cutoff=cutoff)
         return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
     rows = np.array([place[i] for i in lead_ids if i in place], dtype=np.int64)
-    return _snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
+    return table_snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
 
 
-def _snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
+def table_snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
     """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once."""
     profiles: list[dict[str, Value]] = [{}]
     which = np.zeros(len(lead), dtype=np.int64)
     own: list[ProfileVersion] = []
     places: dict[tuple[int, ...], int] = {}
     before = -1
-    for row, (position, cutoff) in enumerate(zip(lead.tolist(), cutoffs.tolist(), strict=True)):
+    told = np.zeros(len(tables.lead_ids), dtype=bool)
+    told[list(tables.patches)] = True
+    rows = np.flatnonzero(told[lead])
+    for row, position, cutoff in zip(rows.tolist(), lead[rows].tolist(), cutoffs[rows].tolist(), strict=True):
         if position != before:
             own = [
                 ProfileVersion(o, r, json.loads(f), e, i)

@@ -12,6 +12,8 @@ aggregations what each aggregation computes, and what it gives when there is not
 rhythm       the aggregations over sessions, hours of the week and days in a row
 profile      profile features; ``titles`` and ``companies`` hold the rules for texts
 matrix       snapshots to a float matrix with level codes
+bucketed     the same from files by lead, in several processes
+spark        the same on Spark
 drift        how far today's leads are from those a model was trained on
 attribution  which channels the goals are credited to; ``paths``, ``touch_rules``, ``markov`` and ``shapley`` hold its parts
 ============ =====================================================================================

@@ -32,6 +32,7 @@ the tests, and its name in ``features.spec``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import cache
@@ -72,12 +73,19 @@ def _share(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 def _sum(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     values, row = chosen.values()
     total = np.bincount(row, weights=values, minlength=chosen.n)
-    out[:] = np.where(np.isfinite(total), total, np.nan)
+    if chosen.n == 1:
+        out[0] = total[0] if math.isfinite(total[0]) else np.nan
+    else:
+        out[:] = np.where(np.isfinite(total), total, np.nan)
 
 
 def _mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     values, row = chosen.values()
     total = np.bincount(row, weights=values, minlength=chosen.n)
+    if chosen.n == 1:
+        if len(values) and math.isfinite(total[0]):
+            out[0] = total[0] / len(values)
+        return
     counts = np.bincount(row, minlength=chosen.n)
     has = np.flatnonzero((counts > 0) & np.isfinite(total))
     out[has] = total[has] / counts[has]
@@ -105,7 +113,11 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
         distinct, codes = np.unique(values, return_inverse=True)
         n_levels = len(distinct)
     else:
-        codes, row = chosen.codes(terms.column), chosen.row
+        codes = chosen.codes(terms.column)
+        if chosen.n == 1:
+            out[0] = len(set(codes.tolist()) - {-1})
+            return
+        row = chosen.row
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)
@@ -135,11 +147,17 @@ def _age(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _first(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        _put_code(out, chosen.codes(terms.column)[0])
+        return
     rows, first, _ = chosen.ends()
     _put_codes(out, rows, chosen.codes(terms.column)[first])
 
 
 def _last(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        _put_code(out, chosen.codes(terms.column)[-1])
+        return
     rows, _, last = chosen.ends()
     _put_codes(out, rows, chosen.codes(terms.column)[last])
 
@@ -155,7 +173,15 @@ def _put_codes(out: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> None:
     out[rows] = np.where(codes < 0, np.nan, codes)
 
 
+def _put_code(out: np.ndarray, code: int) -> None:
+    out[0] = code if code >= 0 else np.nan
+
+
 def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[0] - chosen.age[-1]) / ((chosen.size - 1) * HOUR)
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     first, last = first[several], last[several]
@@ -164,6 +190,10 @@ def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[:-1] - chosen.age[1:]).max() / HOUR
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     gap = np.zeros(chosen.size, dtype=np.int64)
@@ -175,7 +205,7 @@ def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 def _decay(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     fine, coarse = _half_powers()
     q = chosen.age // SECOND * _STEPS // terms.half_life
-    weight = fine[q & (_STEPS - 1)] * coarse[np.minimum(q >> 12, _FARTHEST + 1)]
+    weight = fine.take(q & (_STEPS - 1)) * coarse.take(q >> 12, mode="clip")  # the last entry is 0
     out[:] = np.bincount(chosen.row, weights=weight, minlength=chosen.n)
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from data.domain import CUSTOM_PREFIX, PROFILE_FIELDS
 from data.errors import ConfigError, did_you_mean, unknown_key
 from data.ledger import TEXT_COLUMNS, Ledger
+from data.toml_files import read_toml
 from features.spec import AGGREGATIONS, DERIVATIONS, Feature, FeatureSet, Where
 
 Conditions = Mapping[str, str | Sequence[str]] | Where
@@ -87,12 +87,7 @@ def read_features(path: str | Path) -> tuple[Feature, ...]:
         For a file that cannot be read or is no TOML, a table of another name, and whatever ``define`` refuses.
     """
     file = Path(path)
-    try:
-        record = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML: {error}") from error
+    record = read_toml(file)
     for table in record:
         if table != "feature":
             raise unknown_key(table, ["feature"], where=f"{file.name}; features are tables named [[feature]]")

@@ -139,7 +139,7 @@ class Seen:
 class Chosen:
     """Some of the seen touchpoints, in the same order. ``index`` None means all of them."""
 
-    __slots__ = ("_counts", "_ends", "_row", "age", "index", "n", "seen", "size")
+    __slots__ = ("_counts", "_ends", "_row", "_values", "age", "index", "n", "seen", "size")
 
     def __init__(self, seen: Seen, index: np.ndarray | None, age: np.ndarray | None = None) -> None:
         self.seen = seen
@@ -152,6 +152,7 @@ class Chosen:
         self._row: np.ndarray | None = seen.row if index is None else None
         self._counts: np.ndarray | None = None
         self._ends: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._values: tuple[np.ndarray, np.ndarray] | None = None
 
     def within(self, window: int) -> Chosen:
         """Those that occurred after cutoff - window."""
@@ -204,10 +205,13 @@ class Chosen:
 
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Non-null numbers and their rows."""
-        values = self.pick(self.seen.ledger.value[self.seen.position])
-        known = np.isfinite(values)
-        # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
-        return values[known] + 0.0, self.row[known]
+        if self._values is None:
+            values = self.pick(self.seen.ledger.value[self.seen.position])
+            known = np.isfinite(values)
+            # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
+            values = values[known] + 0.0
+            self._values = values, self.row[: len(values)] if self.n == 1 else self.row[known]
+        return self._values
 
 
 _NONE = np.empty(0, dtype=np.intp)

@@ -12,7 +12,7 @@ from serving.auth import Guard
 from serving.limits import BodyLimit, Places
 from serving.once import Once
 from serving.parts import Parts
-from serving.routes import leads, links, model, outcomes, score, touchpoints, whoami
+from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints, whoami
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
 
@@ -28,7 +28,7 @@ def build_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for room in (score, leads, touchpoints, outcomes, links, model, whoami):
+    for room in (score, leads, touchpoints, outcomes, links, model, openapi, whoami):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
     _describe_refusals(app)
@@ -46,5 +46,5 @@ def _describe_refusals(app: FastAPI) -> None:
     for methods in document["paths"].values():
         for call in methods.values():
             for status, answer in call["responses"].items():
-                if status != "200":
+                if status != "200" and answer.get("content"):
                     answer["content"] = {problems.MEDIA_TYPE: next(iter(answer["content"].values()))}

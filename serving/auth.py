@@ -41,7 +41,8 @@ _POSTS: Mapping[str, str] = {
 # Whoever holds a key may see whether it works, and how the calls are made.
 _FOR_ALL = frozenset({"/v1/whoami", "/openapi.json", "/openapi-3.0.json", "/openapi-2.0.json"})
 _LONGEST = 1_024
-_BASIC = 'Basic realm="leadloop", charset="UTF-8"'
+# Basic first: browsers read the first challenge, and then ask for a name and a password.
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="leadloop", charset="UTF-8", Bearer realm="leadloop"'}
 
 
 def scope_of(method: str, path: str) -> str | None:
@@ -100,23 +101,29 @@ class Guard:
         if self._keyring.is_empty:
             if _is_local(scope):
                 return None
-            raise _unknown(
+            raise Problem(
+                401,
                 "no_keys",
                 "No API key has been made yet, so only programs on the service's own machine are answered; make one there: "
                 "leadloop keys create NAME --scope score",
+                headers=_CHALLENGE,
             )
         presented = _presented(scope)
         if not presented:
-            raise _unknown(
+            raise Problem(
+                401,
                 "key_required",
                 "An API key is needed: send it as Authorization: Bearer KEY, as X-API-Key: KEY, or as the user of Basic "
                 "authentication; leadloop keys create NAME --scope score makes one.",
+                headers=_CHALLENGE,
             )
         key = self._keyring.find(presented)
         if key is None:
-            raise _unknown(
+            raise Problem(
+                401,
                 "unknown_key",
                 "This API key is not known here, or has been revoked; leadloop keys list shows those that are live.",
+                headers=_CHALLENGE,
             )
         if wanted != ANY and not key.allows(wanted):
             raise Problem(
@@ -125,11 +132,6 @@ class Guard:
                 f"This key lacks the scope {wanted!r}; make one that has it: leadloop keys create NAME --scope {wanted}",
             )
         return key
-
-
-def _unknown(code: str, message: str) -> Problem:
-    # Basic first: browsers read the first challenge, and then ask for a name and a password.
-    return Problem(401, code, message, headers={"WWW-Authenticate": f'{_BASIC}, Bearer realm="leadloop"'})
 
 
 def _too_many(limit: int, headers: Mapping[str, str]) -> Problem:

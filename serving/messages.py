@@ -34,6 +34,7 @@ from serving.message_fields import (
     is_custom,
     label_of,
     missing_field,
+    note_ignored,
     refuse_unknown,
     unknown_field,
 )
@@ -53,7 +54,7 @@ T = TypeVar("T")
 class LeadMessage:
     """One lead to score or to keep. ``touchpoints`` carry the time they occurred, not yet the time they were received.
 
-    ``anonymous_id`` is the visitor who turned out to be this lead.
+    ``anonymous_id`` is the visitor who turned out to be this lead. ``warnings`` are the fields that were ignored on demand.
     """
 
     lead_id: str | None
@@ -62,6 +63,7 @@ class LeadMessage:
     touchpoints: tuple[Touchpoint, ...] = ()
     is_to_store: bool = True
     anonymous_id: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def says_something(self) -> bool:
@@ -97,7 +99,12 @@ def received_outcome(outcome: Outcome, *, now: int) -> Outcome:
 
 
 def read_score(
-    body: object, *, fields: Collection[str], now: int, intake: Intake | None = None
+    body: object,
+    *,
+    fields: Collection[str],
+    now: int,
+    intake: Intake | None = None,
+    is_lenient: bool = False,
 ) -> LeadMessage:
     """One lead to score: ``lead_id``, ``created_at``, profile and custom fields, ``touchpoints``, ``store``.
 
@@ -107,6 +114,7 @@ def read_score(
     fields : further profile fields that the served model reads.
     now : the service's time; nothing may have happened more than five minutes later.
     intake : how channels are told; touchpoints it leaves out are left out.
+    is_lenient : ignore fields nobody knows, with a warning each, instead of refusing the first.
 
     Raises
     ------
@@ -114,7 +122,10 @@ def read_score(
         422 with the place and the reason.
     """
     message = check_object(body, what="a lead")
-    lead_id, created_at, profile = _lead(message, fields=fields, known=_SCORE_FIELDS, now=now)
+    ignored: list[str] | None = [] if is_lenient else None
+    lead_id, created_at, profile = _lead(
+        message, fields=fields, known=_SCORE_FIELDS, now=now, ignored=ignored
+    )
     anonymous_id = _anonymous(message, lead_id=lead_id)
     is_to_store = message.get("store")
     if is_to_store is not None and not isinstance(is_to_store, bool):
@@ -122,11 +133,11 @@ def read_score(
     items = message.get("touchpoints")
     if items is not None and not isinstance(items, list):
         raise Problem(422, "invalid", "touchpoints must be a list of objects", pointer="/touchpoints")
-    read = partial(touchpoint_of, lead_id=lead_id or "", now=now, intake=intake)
+    read = partial(touchpoint_of, lead_id=lead_id or "", now=now, intake=intake, ignored=ignored)
     found = [at_pointer(f"/touchpoints/{i}", partial(read, item)) for i, item in enumerate(items or ())]
     touchpoints = tuple(item for item in found if isinstance(item, Touchpoint))
     is_kept = is_to_store is not False
-    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id)
+    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id, tuple(ignored or ()))
 
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:
@@ -206,15 +217,22 @@ def check_count(items: list[Any], *, name: str) -> None:
 
 
 def _lead(
-    message: Mapping[str, Any], *, fields: Collection[str], known: tuple[str, ...], now: int
+    message: Mapping[str, Any],
+    *,
+    fields: Collection[str],
+    known: tuple[str, ...],
+    now: int,
+    ignored: list[str] | None = None,
 ) -> tuple[str | None, int | None, dict[str, str | float]]:
     profile = {name: value for name, value in message.items() if name not in known}
     extra = tuple(sorted(fields))
-    for name in profile:
-        if name in PROFILE_FIELDS or name in fields:
+    for name in tuple(profile):
+        if name in PROFILE_FIELDS or name in fields or is_custom(name):
             continue
-        if not is_custom(name):
+        if ignored is None:
             raise unknown_field(name, (*known, *PROFILE_FIELDS, *extra))
+        note_ignored(name, (*known, *PROFILE_FIELDS, *extra), ignored)
+        del profile[name]
     lead_id = id_of(message, "lead_id")
     created_at = None if message.get("created_at") is None else instant_of(message, "created_at", now=now)
     checked = {}

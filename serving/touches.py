@@ -20,6 +20,7 @@ from serving.message_fields import (
     label_of,
     missing_field,
     refuse_unknown,
+    without_unknown,
 )
 
 _TOUCH_FIELDS = (
@@ -56,11 +57,13 @@ def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
 
 
 def touchpoint_of(
-    body: object, *, lead_id: str, now: int, intake: Intake | None = None
+    body: object, *, lead_id: str, now: int, intake: Intake | None = None, ignored: list[str] | None = None
 ) -> Touchpoint | LeftOut:
-    """One touchpoint of this lead or visitor; its channel is told by ``intake`` where it is not stated."""
-    message = check_object(body, what="a touchpoint")
-    refuse_unknown(message, _TOUCH_FIELDS)
+    """One touchpoint of this lead or visitor; its channel is told by ``intake`` where it is not stated.
+
+    With ``ignored``, fields nobody knows are left out and told there instead of refused.
+    """
+    message = without_unknown(check_object(body, what="a touchpoint"), _TOUCH_FIELDS, ignored=ignored)
     told = {
         name: checked_value(
             name, partial(check_text, message[name], name=name, limit=LONG_FIELDS.get(name, MAX_LABEL))

@@ -25,6 +25,7 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(one_or_many(LINK, "links"), _EXAMPLE),
     )
     async def keep_links(request: Request) -> Response:
+        """Says that two ids are one person: what is kept under the first counts for the second."""
         now = parts.clock()
         return await keep(
             parts,

@@ -31,6 +31,7 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(one_or_many(TOUCHPOINT, "touchpoints"), _EXAMPLE),
     )
     async def keep_touchpoints(request: Request) -> Response:
+        """Keeps what a lead or visitor did. Visits of bots and of the firm itself are left out and counted."""
         now = parts.clock()
         return await keep(
             parts,

@@ -104,6 +104,7 @@ KNOWN = {
     "job_function": (2, "50fa6449dcaa"),
     "domain_kind": (1, "ffee7a153057"),
     "size_band": (1, "2b3d55371a0f"),
+    "seniority_by_size": (1, "3ed3bfb23e1d"),
     "completeness": (1, "1ab2efad41bd"),
     "days_since_created": (1, "24189f631fcd"),
 }
