@@ -22,7 +22,9 @@ from data.conflicts import conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import StoreError
+from data.keys import Keys
 from data.patches import add_some_leads
+from data.replies import Replies
 from data.scorelog import ScoreRow
 from data.snapshots import LeadHistory
 from data.turns import Turns
@@ -104,12 +106,19 @@ class Store:
 
     A touchpoint or outcome may come before its lead. Two messages with one id and different content: the first received stays,
     and the second is counted as a conflict.
+
+    Attributes
+    ----------
+    keys : who may call the service.
+    replies : answers kept for requests that are sent again.
     """
 
     def __init__(self, engine: Engine, *, url: str, busy_seconds: float) -> None:
         self.url = url
         self._engine = engine
         self._turns = Turns(engine, busy_seconds=busy_seconds)
+        self.keys = Keys(self._turns)
+        self.replies = Replies(self._turns)
         self.on_close: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -265,8 +274,8 @@ class Store:
         """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes``, ``links`` and ``scores``."""
         with self._turns.read() as connection:
             return {
-                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for name, table in tables.metadata.tables.items()
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in tables.FACTS
             }
 
     def check(self) -> None:

@@ -136,3 +136,49 @@ scores = Table(
     Index("ix_scores_lead_id", "lead_id"),
     sqlite_autoincrement=True,
 )
+
+# Of a key only its SHA-256 is kept; see ``data.keys``. The one table whose rows change: a key is revoked.
+keys = Table(
+    "keys",
+    metadata,
+    _seq(),
+    Column("name", Id, nullable=False),
+    Column("beginning", Text, nullable=False),
+    Column("ending", Text, nullable=False),
+    Column("sha256", Id, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("rate_per_minute", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    UniqueConstraint("sha256", name="uq_keys_sha256"),
+    sqlite_autoincrement=True,
+)
+
+# Answers kept for a while under an Idempotency-Key, and the leads they are about; see ``data.replies``.
+replies = Table(
+    "replies",
+    metadata,
+    _seq(),
+    Column("request_id", Id, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", LargeBinary),
+    UniqueConstraint("request_id", name="uq_replies_request_id"),
+    Index("ix_replies_claimed_at", "claimed_at"),
+    sqlite_autoincrement=True,
+)
+reply_leads = Table(
+    "reply_leads",
+    metadata,
+    _seq(),
+    Column("request_id", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    UniqueConstraint("request_id", "lead_id", name="uq_reply_leads_request_id"),
+    Index("ix_reply_leads_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
+# What is known of leads, as ``Store.counts`` counts it.
+FACTS = (leads, profiles, touchpoints, outcomes, links, scores)

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data.errors import ConfigError
-from leadloop.notebook import settings
+from leadloop.notebook import open_store, settings
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def serve_command(*, host: str, port: int) -> list[str]:
-    """The command line that serves; keys are not built yet, so only loopback is allowed."""
-    if host not in _LOOPBACK:
+def serve_command(*, host: str, port: int, has_key: bool = False) -> list[str]:
+    """The command line that serves. Raises ConfigError for a host others can reach while there is no key to know them by."""
+    if host not in _LOOPBACK and not has_key:
         raise ConfigError(
-            f"refusing to listen on {host!r}: no API keys are configured, so the service listens on loopback only; "
-            "put a proxy that authenticates in front of 127.0.0.1"
+            f"refusing to listen on {host!r}: there is no live API key, so the service listens on loopback only; "
+            "make one first: leadloop keys create NAME --scope score"
         )
     return [
         sys.executable, "-m", "bentoml", "serve", "serving.service:LeadScorer",
@@ -55,7 +55,8 @@ def serve_forever(*, host: str | None, port: int | None) -> None:
     """Replace this process by the service. Raises ConfigError when the port is taken."""
     chosen = settings()
     host, port = host or chosen.host, port or chosen.port
-    command = serve_command(host=host, port=port)
+    has_key = host not in _LOOPBACK and any(key.is_live for key in open_store().keys.all())
+    command = serve_command(host=host, port=port, has_key=has_key)
     check_free(host, port)
     sys.stdout.flush()
     os.execve(command[0], command, serve_environment(os.environ))

@@ -8,9 +8,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from serving import pages, problems
-from serving.limits import BodyLimit
+from serving.auth import Guard
+from serving.limits import BodyLimit, Places
+from serving.once import Once
 from serving.parts import Parts
-from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints
+from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints, whoami
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
 
@@ -26,11 +28,14 @@ def build_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for room in (score, leads, touchpoints, outcomes, links, model, openapi):
+    for room in (score, leads, touchpoints, outcomes, links, model, openapi, whoami):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
     _describe_refusals(app)
-    app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes)
+    app.add_middleware(Once, parts=parts)
+    app.add_middleware(Places, most=parts.max_at_work)
+    app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes, seconds=parts.body_seconds)
+    app.add_middleware(Guard, keyring=parts.keyring, rates=parts.rates)
     app.add_middleware(problems.Crashes)
     return app
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.auth import INSIDE, Guard
+from serving.parts import Parts
 from serving.problems import Problem
 
 
@@ -19,6 +21,7 @@ class LateApp:
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
+        self.parts: Parts | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is not None:
@@ -44,6 +47,7 @@ class LateApp:
             "query_string": b"",
             "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
             "client": None,
+            INSIDE: True,
             "server": None,
         }
         parts: list[bytes] = []
@@ -57,6 +61,23 @@ class LateApp:
 
         await self(scope, receive, send)
         return json.loads(b"".join(parts))
+
+
+class KeyDoor:
+    """Asks for a key at addresses that BentoML answers by itself, such as ``/metrics``."""
+
+    def __init__(self, app: ASGIApp, *, front: LateApp, paths: frozenset[str]) -> None:
+        self.app = app
+        self._front = front
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self.app(scope, receive, send)
+        elif (parts := self._front.parts) is None:
+            await self._front(scope, receive, send)
+        else:
+            await Guard(self.app, keyring=parts.keyring, rates=parts.rates)(scope, receive, send)
 
 
 class BulkDoor:

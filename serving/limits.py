@@ -1,7 +1,8 @@
-"""How much a request may send.
+"""How much a request may send, how long it may take to send it, and how many are worked on at once.
 
-The server below has no limit of its own, so one is set here, for bodies that declare their length and for those that stream. What is too
-much is read and thrown away for a short while, so that the caller gets to read the refusal instead of a broken connection.
+The server below has no limits of its own. Bodies are read whole before anything else happens, up to a size and a deadline, and only then
+does a request take one of the places at work: callers that send half a message and wait hold up nobody. What is too much is read and
+thrown away for a short while, so that the caller gets to read the refusal instead of a broken connection.
 """
 
 from __future__ import annotations
@@ -19,55 +20,114 @@ _DISCARD_FACTOR = 20
 
 
 class BodyLimit:
-    """Answers 413 to a body above ``max_bytes``; memory stays bounded by ``max_bytes`` whatever is sent."""
+    """Reads the body whole; answers 413 above ``max_bytes`` and 408 when it is not there after ``seconds``.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    Memory stays bounded by ``max_bytes`` whatever is sent.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await self._read(scope, receive)
+        except TimeoutError:
+            await _too_slow(self.seconds).response()(scope, receive, send)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+        else:
+            if body is not None:
+                await self.app(scope, replayed(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body; None when the caller left before it was complete. Raises Problem 413."""
         if _declared(scope) > self.max_bytes:
             await self._discard(receive)
-            await too_large(self.max_bytes).response()(scope, receive, send)
-            return
-        seen = 0
-        has_started = False
-
-        async def counted() -> Message:
-            nonlocal seen
+            raise too_large(self.max_bytes)
+        read = bytearray()
+        while True:
             message = await receive()
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > self.max_bytes:
-                    if message.get("more_body", False):
-                        await self._discard(receive)
-                    raise too_large(self.max_bytes)
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)
-
-        try:
-            await self.app(scope, counted, watched)
-        except Problem as problem:
-            if has_started:
-                raise
-            await problem.response()(scope, receive, send)
+            if message["type"] != "http.request":
+                return None
+            read += message.get("body", b"")
+            has_more = message.get("more_body", False)
+            if len(read) > self.max_bytes:
+                read.clear()
+                if has_more:
+                    await self._discard(receive)
+                raise too_large(self.max_bytes)
+            if not has_more:
+                return bytes(read)
 
     async def _discard(self, receive: Receive) -> None:
         thrown_away = 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(min(_PATIENCE_SECONDS, self.seconds / 2)):
                 while thrown_away < self.max_bytes * _DISCARD_FACTOR:
                     message = await receive()
                     thrown_away += len(message.get("body", b""))
                     if message["type"] != "http.request" or not message.get("more_body", False):
                         return
+
+
+class Places:
+    """Works on ``most`` requests at once; answers 503 to the others. Comes after ``BodyLimit``: a request counts once its body is there."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self.app = app
+        self.most = most
+        self._n_taken = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self._n_taken >= self.most:
+            await _too_busy(self.most).response()(scope, receive, send)
+            return
+        self._n_taken += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._n_taken -= 1
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, to be read again; afterwards what else ``receive`` has to say."""
+    is_read = False
+
+    async def again() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _too_slow(seconds: float) -> Problem:
+    return Problem(
+        408,
+        "too_slow",
+        f"The body was not complete after {seconds:g} seconds; send it in one go, or fewer items in one request.",
+        headers={"Connection": "close"},
+    )
+
+
+def _too_busy(most: int) -> Problem:
+    return Problem(
+        503,
+        "too_busy",
+        f"The service works on {most:,} requests already; send this one again after a moment. Nothing of it was kept.",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _declared(scope: Scope) -> int:

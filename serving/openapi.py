@@ -37,6 +37,7 @@ _KEYS: dict[str, Schema] = {
 _AT_THE_DOOR = {
     "401": "no key, or one that is not known",
     "403": "the key lacks the scope of this call",
+    "408": "the request was not complete in time",
     "409": "a request with this Idempotency-Key is still being worked on",
     "429": "too many requests for this key; Retry-After says when to try again",
     "500": "an error of the service; its log has more",
@@ -49,7 +50,7 @@ _ONCE: Schema = {
     "in": "header",
     "required": False,
     "description": "names this request: sent again under the same key it is not worked on twice",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 

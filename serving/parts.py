@@ -10,9 +10,11 @@ from starlette.requests import Request
 from data.intake import Intake
 from data.store import Store
 from serving.json_body import read_json
+from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
 from serving.metrics import Counts, Uncounted
 from serving.problems import no_model
+from serving.rates import Rates
 from serving.scoring import Scoring
 from serving.writer import Clock, Writer
 
@@ -25,8 +27,12 @@ class Parts:
     ----------
     store : read by pages and lead views; written through ``writer`` only.
     live : which model serves.
+    keyring : who may call.
+    rates : how often.
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
+    body_seconds : how long a body may take to arrive.
+    max_at_work : requests worked on at once.
     metrics : where scores and outcomes are counted.
     intake : how channels are told and which visits are left out.
     score_patience, write_patience : seconds a score and a write wait for the store.
@@ -35,12 +41,16 @@ class Parts:
     store: Store
     writer: Writer
     live: LiveScorer
+    keyring: Keyring
     clock: Clock
     max_body_bytes: int = 10_485_760
+    body_seconds: float = 30.0
+    max_at_work: int = 256
     metrics: Counts = field(default_factory=Uncounted)
     intake: Intake = field(default_factory=Intake)
     score_patience: float = 1.0
     write_patience: float = 10.0
+    rates: Rates = field(default_factory=Rates)
 
     def served(self) -> Served:
         """The model for this request. Raises Problem 503 when none serves yet."""

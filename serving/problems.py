@@ -27,11 +27,16 @@ MEDIA_TYPE = "application/problem+json"
 
 _TITLES = {
     400: "Bad request",
+    401: "A key is needed",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
+    409: "Still at work",
     413: "Body too large",
     415: "Encoding not supported",
     422: "The message cannot be used",
+    429: "Too many requests",
     500: "Our mistake",
     503: "Not available now",
 }

@@ -23,8 +23,10 @@ import bentoml
 from data.intake import load_intake
 from data.settings import Settings
 from data.store import open_store
+from serving import heads
 from serving.app import build_app
-from serving.late import BulkDoor, LateApp
+from serving.keyring import Keyring
+from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
 from serving.metrics import Metrics
@@ -37,6 +39,7 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
+heads.install()
 
 
 def clock() -> int:
@@ -69,6 +72,7 @@ def start_parts(settings: Settings) -> Parts:
         store=store,
         writer=writer,
         live=live,
+        keyring=Keyring(store.keys),
         clock=clock,
         max_body_bytes=settings.max_body_bytes,
         metrics=metrics,
@@ -95,7 +99,7 @@ class LeadScorer:
         # BentoML shows warnings of others only; which version serves is worth a line.
         logging.getLogger("leadloop").setLevel(logging.INFO)
         self.parts: Parts | None = start_parts(Settings.from_env(os.environ))
-        front.app = build_app(self.parts)
+        front.app, front.parts = build_app(self.parts), self.parts
         leave_with_parent()
         gc.collect()
         gc.freeze()
@@ -104,7 +108,7 @@ class LeadScorer:
     @bentoml.on_shutdown
     def stop(self) -> None:
         """Commit what waits, then let go."""
-        parts, self.parts, front.app = self.parts, None, None
+        parts, self.parts, front.app, front.parts = self.parts, None, None, None
         if parts is not None:
             parts.live.stop()
             parts.writer.stop()
@@ -124,4 +128,8 @@ class LeadScorer:
 # BentoML would read this call's body without a limit and log what it cannot parse; the application answers it instead.
 LeadScorer.add_asgi_middleware(  # type: ignore[attr-defined]
     BulkDoor, front=front, path="/score", inner_path="/v1/score/bulk"
+)
+# BentoML answers these itself.
+LeadScorer.add_asgi_middleware(  # type: ignore[attr-defined]
+    KeyDoor, front=front, paths=frozenset({"/metrics", "/schema.json"})
 )

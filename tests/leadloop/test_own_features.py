@@ -19,6 +19,7 @@ from data.errors import ConfigError
 from data.store import Store, open_store
 from leadloop.features import Count, Recency
 from serving.app import build_app
+from serving.keyring import Keyring
 from serving.live import LiveScorer
 from serving.parts import Parts
 from serving.writer import Writer
@@ -130,7 +131,9 @@ def test_the_service_scores_with_it(made, home, tmp_path):
     now = END + DAY
     writer = Writer(store, clock=lambda: now)
     writer.start()
-    app = build_app(Parts(store=store, writer=writer, live=live, clock=lambda: now))
+    app = build_app(
+        Parts(store=store, writer=writer, live=live, keyring=Keyring(store.keys), clock=lambda: now)
+    )
 
     async def score(*types: str) -> dict:
         touchpoints = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from features.catalog import default_features
 from features.matrix import Matrix
 from features.spec import FeatureSet
 from serving.app import build_app
+from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
 from serving.parts import Parts
 from serving.writer import Writer
@@ -104,6 +106,7 @@ class Service:
     live: LiveScorer
     registry: FolderRegistry
     clock: SettableClock
+    seconds: Any = None
 
     @property
     def scorer(self) -> Scorer:
@@ -148,7 +151,12 @@ class SettableClock:
 
 
 def make_service(
-    folder: Path, *, champion: bool = True, store_url: str | None = None, **options: Any
+    folder: Path,
+    *,
+    champion: bool = True,
+    store_url: str | None = None,
+    seconds: Any = time.monotonic,
+    **options: Any,
 ) -> Service:
     """A service on a fresh store; with a champion unless told otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,8 +172,9 @@ def make_service(
         live.look()
     writer = Writer(store, clock=clock)
     writer.start()
-    parts = Parts(store=store, writer=writer, live=live, clock=clock, **options)
-    return Service(parts, build_app(parts), store, live, registry, clock)
+    keyring = Keyring(store.keys, monotonic=seconds)
+    parts = Parts(store=store, writer=writer, live=live, keyring=keyring, clock=clock, **options)
+    return Service(parts, build_app(parts), store, live, registry, clock, seconds)
 
 
 def stop_service(service: Service) -> None:

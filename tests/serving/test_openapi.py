@@ -128,7 +128,7 @@ def test_refusals_are_json_by_both_names(document: dict[str, Any]):
         for status, answer in call["responses"].items():
             if status not in ("200", "304") and "openapi" in document:
                 assert list(answer["content"]) == ["application/json", "application/problem+json"]
-            assert {"401", "403", "429", "500"} <= set(call["responses"])
+            assert {"401", "403", "408", "429", "500"} <= set(call["responses"])
     if "swagger" in document:
         assert document["produces"] == ["application/json", "application/problem+json"]
 
@@ -228,6 +228,7 @@ def answers(service: Service) -> dict[str, list[Any]]:
     found = {
         "scoreLead": scored,
         "scoreLeads": [bulk],
+        "whoami": [service.get("/v1/whoami")],
         "keepOutcomes": [conflict],
         "keepTouchpoints": [service.post("/v1/touchpoints", bot)],
         "keepLinks": [service.post("/v1/links", {"from_id": "v", "lead_id": "ada"})],

@@ -263,3 +263,40 @@ def test_the_packed_service_gives_the_same_scores_from_anywhere(
     ours = server.post("/v1/score/bulk", {"leads": leads}).json()["results"]
     assert [row["points"] for row in theirs] == [row["points"] for row in ours]
     assert list(elsewhere.iterdir()) == []
+
+
+def test_keys_guard_every_address_but_those_of_health(registered: Path, tmp_path: Path):
+    home = Path(shutil.copytree(registered, tmp_path / "home"))
+    store = open_store(store_url(home))
+    secret, _ = store.keys.create("watch", ["read", "score"], now=NOW)
+    with serving(home) as server:
+        for path in ("/metrics", "/schema.json", "/docs.json", "/openapi.json", "/", "/v1/model", "/nothing"):
+            refused = httpx.get(server.url + path)
+            assert (refused.status_code, refused.json()["code"]) == (401, "key_required"), path
+        assert httpx.post(f"{server.url}/score", json={"leads": [LEAD]}).status_code == 401
+        for path in ("/livez", "/readyz"):
+            assert httpx.get(server.url + path).status_code == 200
+        known = {"X-API-Key": secret}
+        for path in ("/metrics", "/", "/v1/model"):
+            assert httpx.get(server.url + path, headers=known).status_code == 200, path
+        assert httpx.post(f"{server.url}/score", json={"leads": [LEAD]}, headers=known).json()["scored"] == 1
+        store.keys.revoke("watch", now=NOW)
+        until(
+            lambda: httpx.get(f"{server.url}/v1/whoami", headers=known).status_code == 401,
+            "a revoked key still works",
+            seconds=1,
+        )
+        assert secret not in server.log.read_text()
+    store.close()
+
+
+def test_unfinished_heads_are_closed(server: Server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_without_keys_a_caller_behind_a_local_proxy_is_not_taken_for_local(server: Server):
+    forwarded = httpx.get(f"{server.url}/v1/whoami", headers={"X-Forwarded-For": "10.0.0.7"})
+    assert (forwarded.status_code, forwarded.json()["code"]) == (401, "no_keys")
+    assert httpx.get(f"{server.url}/v1/whoami").status_code == 200

@@ -1,0 +1,178 @@
+"""Slow, half-open and too many: over real sockets, each is answered with a problem and holds up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from serving.heads import bound_heads
+from tests.serving.conftest import Service, assert_problem, make_service, stop_service
+
+LEAD = {"title": "CTO", "employees": 9}
+HALF_HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-"
+HALF_BODY = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+
+
+class Listening:
+    """An application behind the HTTP server the service uses, in a thread."""
+
+    def __init__(self, app: object, *, head_seconds: float) -> None:
+        protocol = bound_heads(H11Protocol, seconds=head_seconds)
+        self.server = uvicorn.Server(
+            uvicorn.Config(app, http=protocol, port=0, log_config=None, lifespan="off", timeout_keep_alive=5)  # type: ignore[arg-type]
+        )
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    def __enter__(self) -> Listening:
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        self.port = self.server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.server.force_exit = True
+        self.thread.join(timeout=20)
+
+    def open(self, sent: bytes) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        connection.sendall(sent)
+        return connection
+
+
+@contextmanager
+def half_open(listening: Listening, sent: bytes, n: int) -> Iterator[list[socket.socket]]:
+    connections = [listening.open(sent) for _ in range(n)]
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    read = b""
+    while piece := connection.recv(65_536):
+        read += piece
+    return read
+
+
+def document_of(answer: bytes) -> dict:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return json.loads(body)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Service]:
+    """Two requests at work at most, and little patience with bodies."""
+    made = make_service(tmp_path, max_at_work=2, body_seconds=1.0)
+    yield made
+    stop_service(made)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Service]:
+    made = make_service(tmp_path, max_at_work=2, body_seconds=600.0)
+    yield made
+    stop_service(made)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_HEAD, HALF_BODY])
+def test_a_hundred_half_open_connections_take_nobodys_place(patient: Service, sent: bytes):
+    with Listening(patient.app, head_seconds=600) as there, half_open(there, sent, 100):
+        for _ in range(20):
+            assert httpx.post(f"{there.url}/v1/score", json=LEAD, timeout=30).status_code == 200
+
+
+def test_an_unfinished_head_is_told_so_and_closed(small: Service):
+    with Listening(small.app, head_seconds=0.3) as there:
+        with half_open(there, HALF_HEAD, 3) as connections:
+            for connection in connections:
+                answer = everything(connection)
+                assert answer.startswith(b"HTTP/1.1 408 ")
+                assert document_of(answer) == {
+                    "type": "about:blank",
+                    "title": "Too slow",
+                    "status": 408,
+                    "detail": "The headers were not complete after 0.3 seconds; send them in one go.",
+                    "code": "too_slow",
+                    "message": "The headers were not complete after 0.3 seconds; send them in one go.",
+                }
+        with half_open(there, b"", 1) as [silent]:
+            assert everything(silent) == b""
+
+
+def test_a_head_sent_drop_by_drop_does_not_live_longer(small: Service):
+    with Listening(small.app, head_seconds=0.5) as there, half_open(there, b"GET / HT", 1) as [connection]:
+        connection.settimeout(0.05)
+        answer = b""
+        for _ in range(400):
+            try:
+                connection.sendall(b"T")
+                piece = connection.recv(65_536)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            answer += piece
+            if not piece:
+                break
+        else:
+            pytest.fail("the connection was never closed")
+
+
+def test_an_unfinished_body_is_told_so(small: Service):
+    with Listening(small.app, head_seconds=600) as there, half_open(there, HALF_BODY, 3) as connections:
+        for connection in connections:
+            answer = everything(connection)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert document_of(answer)["code"] == "too_slow"
+
+
+def test_a_kept_connection_serves_again_and_is_not_cut_while_it_waits_for_an_answer(small: Service):
+    with Listening(small.app, head_seconds=0.3) as there, httpx.Client(base_url=there.url) as client:
+        for _ in range(3):
+            assert client.post("/v1/score", json=LEAD).status_code == 200
+            time.sleep(0.1)
+
+
+def test_no_more_than_its_places_are_at_work(small: Service):
+    inside = 0
+    most = 0
+    before = small.parts.writer.run
+
+    async def slow(*args: object, **options: object) -> object:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.2)
+        inside -= 1
+        return await before(*args, **options)  # type: ignore[arg-type]
+
+    small.parts.writer.run = slow  # type: ignore[method-assign]
+    lead = {"lead_id": "ada", **LEAD}
+    answers = small.calls([("POST", "/v1/leads", {"json": lead})] * 6)
+    assert sorted(a.status_code for a in answers) == [200, 200, 503, 503, 503, 503]
+    assert most == 2
+    for busy in (a for a in answers if a.status_code == 503):
+        document = assert_problem(busy, 503, "too_busy")
+        assert document["message"] == (
+            "The service works on 2 requests already; send this one again after a moment. Nothing of it was kept."
+        )
+        assert busy.headers["retry-after"] == "1"
+    assert small.post("/v1/leads", lead).status_code == 200
