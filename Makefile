@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench docs lock bench-quality bench-leaks bench-judging bench-memory
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -29,12 +29,15 @@ serve: $(READY)  ## serve the champion on LEADLOOP_HOST:LEADLOOP_PORT
 test: $(READY)  ## run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
+nightly: $(READY)  ## the property tests of features with 2,000 examples each
+	LEADLOOP_HYPOTHESIS=nightly $(BIN)/python -m pytest tests/features --timeout 7200 $(ARGS)
+
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality bench-leaks  ## all benchmarks
+bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features  ## all benchmarks; hours
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality
@@ -48,9 +51,26 @@ bench-judging: $(READY)  ## A/A challengers, losses in a row, churn of grades
 bench-memory: $(READY)  ## peak memory of a training on 1,000,000 rows
 	$(BIN)/python -m benchmarks.memory
 
+bench-attribution: $(READY)  ## seconds for seven attribution rules on 1,000,000 touchpoints
+	$(BIN)/python -m benchmarks.attribution
+
+bench-contract: $(READY)  ## 5,000 invented requests against each document of the API
+	$(BIN)/python -m benchmarks.contract $(ARGS)
+
+# The tools leadloop is compared with need an older pandas: they get an environment of their own.
+.venv-bench/.ready: benchmarks/requirements.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@touch $@
+
+bench-features: $(READY) .venv-bench/.ready  ## features beside DuckDB, Polars, pandas, Featuretools and Spark; ARGS="--sizes 1 5"
+	$(BIN)/python -m benchmarks.features $(ARGS)
+
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
 lock: $(READY)  ## renew requirements.lock (needs uv on the PATH)
-	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --extra adbc --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -o benchmarks/requirements.lock

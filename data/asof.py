@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from data.errors import ConfigError, did_you_mean
 from data.fills import Fills, fills_of
 from data.labels import REASONS, is_work_recorded, label_rows
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, Value, field_columns, snapshots_of
-from data.store import Store
+
+if TYPE_CHECKING:
+    from data.store import Store
 
 # Up to here reading lead by lead is quicker than reading the store from end to end.
 _FEW = 2_000
@@ -55,7 +58,7 @@ class TrainingRows:
     snapshots : n rows (lead, cutoff), by (created_at, lead_id, cutoff).
     y : int8 array, shape (n,): 1 where the goal came within the horizon after the cutoff, -1 for a row still open, else 0.
     weight : float64 array, shape (n,): each lead's rows sum to 1.
-    excluded : rows left out, by reason; see ``data.labels.label_rows``.
+    excluded : rows left out, by reason; see ``data.labels.label_rows``. ``merged``: the lead had been merged into another.
     as_exported : profile fields that some row knows only as they were on the day of an export.
     known_at : int64 array, shape (n,): the instant from which the label is used.
     followed : how long every row, immature ones too, has been watched.
@@ -87,7 +90,8 @@ def training_snapshots(
 
     A lead's age counts from when it was created and known here: at the later of ``created_at`` and the time its first message was
     received, because no earlier moment could have been scored. Leads that were never created (touchpoints of unknown visitors) are
-    no rows.
+    no rows. A lead that was merged into another has no rows from the instant that is known (``merged``); its earlier rows stay, as it
+    would have been scored then.
 
     ``immature`` says what becomes of rows whose horizon is open at ``now``. ``wait``: left out until it has passed, decided or not.
     ``ipcw``: all that are decided or known to be worked are rows, those undecided without a label. Two naive choices to compare
@@ -107,6 +111,8 @@ def training_snapshots(
     born = np.maximum(tables.created_at, tables.received_at)
     lead = np.repeat(np.arange(len(born)), len(ages))
     cutoffs = np.repeat(born, len(ages)) + np.tile(np.array(ages, dtype=np.int64), len(born))
+    is_merged = (cutoffs >= tables.merged_at[lead]) & (tables.merged_at[lead] <= now)
+    lead, cutoffs = lead[~is_merged], cutoffs[~is_merged]
     labels = label_rows(
         [tables.lead_ids[i] for i in lead],
         cutoffs,
@@ -129,19 +135,21 @@ def training_snapshots(
         excluded["immature"] = n
     else:
         excluded.pop("immature", None)
+    if is_merged.any():
+        excluded["merged"] = int(is_merged.sum())
     watched = begun & np.isin(labels.reason, [REASONS.index(name) for name in ("", "immature", "unworked")])
     followed = Followed(
         row=np.where(kept, np.cumsum(kept) - 1, -1)[watched],
         cutoff=cutoffs[watched],
         known_at=labels.known_at[watched],
         worked_at=labels.worked_at[watched],
-        age=np.tile(np.arange(len(ages)), len(born))[watched],
+        age=np.tile(np.arange(len(ages)), len(born))[~is_merged][watched],
         is_goal=(labels.y == 1)[watched],
     )
     lead, cutoffs = lead[kept], cutoffs[kept]
     n_rows = np.bincount(lead, minlength=len(born))
     return TrainingRows(
-        snapshots=_snapshots(tables, lead, cutoffs),
+        snapshots=table_snapshots(tables, lead, cutoffs),
         y=labels.y[kept] if immature == "ipcw" else np.maximum(labels.y[kept], 0),
         weight=1.0 / n_rows[lead],
         excluded=excluded,
@@ -170,19 +178,25 @@ def snapshots_at(store: Store, lead_ids: Sequence[str], *, cutoff: int) -> Snaps
         histories = store.histories(lead_ids, cutoff=cutoff)
         return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
     rows = np.array([place[i] for i in lead_ids if i in place], dtype=np.int64)
-    return _snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
+    return table_snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
 
 
-def _snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
+def table_snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
     """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once."""
     profiles: list[dict[str, Value]] = [{}]
     which = np.zeros(len(lead), dtype=np.int64)
     own: list[ProfileVersion] = []
     places: dict[tuple[int, ...], int] = {}
     before = -1
-    for row, (position, cutoff) in enumerate(zip(lead.tolist(), cutoffs.tolist(), strict=True)):
+    told = np.zeros(len(tables.lead_ids), dtype=bool)
+    told[list(tables.patches)] = True
+    rows = np.flatnonzero(told[lead])
+    for row, position, cutoff in zip(rows.tolist(), lead[rows].tolist(), cutoffs[rows].tolist(), strict=True):
         if position != before:
-            own = [ProfileVersion(o, r, json.loads(f), e) for o, r, f, e in tables.patches.get(position, ())]
+            own = [
+                ProfileVersion(o, r, json.loads(f), e, i)
+                for o, r, f, e, i in tables.patches.get(position, ())
+            ]
             places, before = {(): 0}, position
         seen = tuple(k for k, p in enumerate(own) if p.observed_at <= cutoff and p.received_at <= cutoff)
         if seen not in places:
@@ -203,5 +217,5 @@ def _snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) ->
 def _as_exported(tables: TrainingTables, leads: np.ndarray) -> frozenset[str]:
     patches = (patch for position in leads.tolist() for patch in tables.patches.get(position, ()))
     return frozenset(
-        name for *_, fields, is_exported in patches if is_exported for name in json.loads(fields)
+        name for *_, fields, is_exported, _ in patches if is_exported for name in json.loads(fields)
     )

@@ -33,7 +33,7 @@ def conflicting(
     names : columns of the rows; the first two are the source and the id.
     rows : as just inserted, new ones and known ones. When a message was received is no part of what it says.
     """
-    held = {row[:2]: row for row in _held(connection, table, names, rows)}
+    held = {row[:2]: row for row in held_rows(connection, table, names, rows)}
     said = [i for i, name in enumerate(names) if name not in (*_UNSAID, "occurred_at")]
     occurred, received, assumed, lead = (
         names.index(name) for name in ("occurred_at", "received_at", "received_assumed", "lead_id")
@@ -42,6 +42,8 @@ def conflicting(
     def differs(row: tuple[Any, ...], kept: tuple[Any, ...]) -> bool:
         if any(row[i] != kept[i] for i in said):
             return True
+        if table.name == "links":  # the same link may be stated again and again: the first time counts
+            return False
         ahead = row[occurred] - kept[occurred]
         was_set_back = not kept[assumed] and kept[occurred] == kept[received] and 0 < ahead <= _SET_BACK
         return ahead != 0 and not was_set_back
@@ -49,9 +51,10 @@ def conflicting(
     return [(row[0], row[1], row[lead]) for row in rows if differs(row, held[row[:2]])]
 
 
-def _held(
+def held_rows(
     connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[Any, ...]]:
+    """What is held under the (source, id) of these rows, as values of ``names``; the first two are the source and the id."""
     dialect = connection.dialect.name
     ids = defaultdict(set)
     for row in rows:

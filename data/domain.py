@@ -1,4 +1,4 @@
-"""What a lead, a touchpoint and an outcome are.
+"""What a lead, a touchpoint, an outcome and a link are.
 
 Instants are whole microseconds since 1970 in UTC (``int``), so that comparing, sorting and storing never round. The only ways from the
 outside world to an instant are ``parse_instant`` and ``to_instant``; both refuse a time without a zone.
@@ -224,3 +224,19 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.kind not in OUTCOME_KINDS:
             raise ContractError(f"unknown outcome {self.kind!r}{did_you_mean(self.kind, OUTCOME_KINDS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One id was found to be another: what is held under ``from_id`` belongs to ``lead_id`` (see ``data.identity``).
+
+    ``from_id`` is an anonymous visitor, or a lead that was merged away; ``lead_id`` a lead or another visitor. Ids of visitors and
+    leads share one space.
+    """
+
+    link_id: str
+    from_id: str
+    lead_id: str
+    occurred_at: int
+    received_at: int | None = None
+    source: str = "api"

@@ -42,6 +42,10 @@ class DamagedScorerError(LeadloopError):
     """Scorer files that are incomplete, altered, or answer differently from when they were made."""
 
 
+class OtherDefinitionsError(DamagedScorerError):
+    """A sound scorer whose features this code computes otherwise than it was trained on."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the nearest known name, or a list of all when none is near.
 

@@ -63,7 +63,7 @@ def fills_of(tables: TrainingTables, *, goal: str, now: int, most_leads: int = _
     rows: list[tuple[int, str, int, bool]] = []
     for place, (position, _) in enumerate(ends):
         first: dict[str, tuple[int, bool]] = {}
-        for observed_at, received_at, fields, is_exported in tables.patches.get(position, ()):
+        for observed_at, received_at, fields, is_exported, _ in tables.patches.get(position, ()):
             if max(observed_at, received_at) > now:
                 continue
             for name in json.loads(fields):
@@ -74,7 +74,7 @@ def fills_of(tables: TrainingTables, *, goal: str, now: int, most_leads: int = _
     exported = frozenset(
         name
         for patches in tables.patches.values()
-        for observed_at, received_at, fields, is_exported in patches
+        for observed_at, received_at, fields, is_exported, _ in patches
         if is_exported and max(observed_at, received_at) <= now
         for name in json.loads(fields)
     )

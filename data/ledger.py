@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,17 @@ class CodedColumn:
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> CodedColumn:
         """Code texts in order of first appearance."""
-        index: dict[str, int] = {}
-        codes = [-1 if text is None else index.setdefault(text, len(index)) for text in texts]
-        return cls(np.array(codes, dtype=np.int32), tuple(index))
+        texts = list(texts)
+        found = dict.fromkeys(texts)
+        found.pop(None, None)
+        levels: tuple[Any, ...] = tuple(found)
+        index = dict(zip(levels, range(len(levels)), strict=True))
+        index[None] = -1
+        return cls(np.fromiter(map(index.__getitem__, texts), np.int32, len(texts)), levels)
+
+    def take(self, order: np.ndarray) -> CodedColumn:
+        """The entries at these positions."""
+        return CodedColumn(self.codes[order], self.levels)
 
     def code_of(self, text: str) -> int:
         """The code of ``text``, or -2 when no touchpoint has it."""

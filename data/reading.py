@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from data.domain import LATEST, Outcome, Touchpoint
+from data.domain import LATEST, Link, Outcome, Touchpoint
+from data.identity import Identities, Known
 from data.snapshots import LeadHistory, ProfileVersion
 
 _OF_THESE = {
@@ -24,7 +26,21 @@ _OF_THESE = {
 # In the order of the dataclasses' fields, so that a row is an object's arguments.
 _TOUCHPOINT = "touchpoint_id, lead_id, occurred_at, type, channel, campaign, content, direction, value, received_at, source"
 _OUTCOME = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
+LINK = "link_id, from_id, lead_id, occurred_at, received_at, source"
 _PATCH = "lead_id, observed_at, received_at, fields, as_exported"
+_ASKED = {
+    "sqlite": "SELECT value FROM json_each(:ids)",
+    # The recursion's columns must sort alike from the start.
+    "postgresql": 'SELECT unnest(CAST(:ids AS text[])) COLLATE "C"',
+}
+# Every link that has a say about the persons asked for: up to the last owner, everything below, and whatever else claims that.
+_LINKS = """
+    WITH RECURSIVE
+    up(id) AS ({asked} UNION SELECT links.lead_id FROM links JOIN up ON links.from_id = up.id),
+    below(id) AS (SELECT id FROM up UNION SELECT links.from_id FROM links JOIN below ON links.lead_id = below.id),
+    above(id) AS (SELECT id FROM below UNION SELECT links.lead_id FROM links JOIN above ON links.from_id = above.id)
+    SELECT {link} FROM links WHERE from_id IN (SELECT id FROM above)
+"""
 
 
 @cache
@@ -44,11 +60,29 @@ def _rows(
     order: str = "",
 ) -> Sequence[Any]:
     dialect = connection.dialect.name
-    ids = list(lead_ids)
-    parameters: dict[str, Any] = {"ids": json.dumps(ids) if dialect == "sqlite" else ids}
+    parameters = _ids(dialect, lead_ids)
     if happened:
         parameters["cutoff"] = cutoff
     return connection.execute(_statement(dialect, *what, happened, order), parameters).fetchall()
+
+
+def _ids(dialect: str, lead_ids: Iterable[str]) -> dict[str, Any]:
+    ids = list(lead_ids)
+    return {"ids": json.dumps(ids) if dialect == "sqlite" else ids}
+
+
+@cache
+def _links_statement(dialect: str) -> TextClause:
+    return text(_LINKS.format(asked=_ASKED[dialect], link=LINK))
+
+
+def identities(connection: Connection, lead_ids: Iterable[str], *, also: Sequence[Link] = ()) -> Identities:
+    """Who belongs to these ids and to whom they belong; ``also`` are links to take into account as if they were held."""
+    dialect = connection.dialect.name
+    asked = [*lead_ids, *(i for link in also for i in (link.from_id, link.lead_id))]
+    held = [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, asked))]
+    keys = {(link.source, link.link_id) for link in held}
+    return Identities([*held, *(link for link in also if (link.source, link.link_id) not in keys)])
 
 
 def existing_leads(connection: Connection, lead_ids: Sequence[str]) -> set[str]:
@@ -83,12 +117,44 @@ def outcomes(
     return found
 
 
+def outcomes_of_persons(connection: Connection, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
+    """Outcomes of each lead and of all ids of the same person, by (time, source, id); see ``Store.outcomes_of``."""
+    ids = list(dict.fromkeys(lead_ids))
+    who = identities(connection, ids)
+    if not who:
+        return outcomes(connection, ids)
+    persons = {lead_id: who.person(lead_id) for lead_id in ids}
+    held = outcomes(connection, sorted({*ids, *(i for person in persons.values() for i in person)}))
+    found = {i: with_inherited(i, held.get(i, ()), persons[i], held) for i in ids}
+    return {
+        lead_id: sorted(own, key=lambda o: (o.occurred_at, o.source, o.outcome_id))
+        for lead_id, own in found.items()
+        if own
+    }
+
+
+def with_inherited(
+    lead_id: str, own: Iterable[Outcome], person: Known, held: Mapping[str, Sequence[Outcome]]
+) -> list[Outcome]:
+    """The lead's own outcomes, and those of the ids in ``person`` as received when they were known to be the same."""
+    return [*own, *(
+        replace(o, lead_id=lead_id, received_at=max(_received(o), since)) for i, since in person.items() for o in held.get(i, ())
+    )]  # fmt: skip
+
+
+def _received(fact: Outcome | Touchpoint) -> int:
+    return fact.occurred_at if fact.received_at is None else fact.received_at
+
+
 def histories(
-    connection: Connection, lead_ids: Sequence[str], *, cutoff: int | None = None
+    connection: Connection, lead_ids: Sequence[str], *, cutoff: int | None = None, also: Sequence[Link] = ()
 ) -> dict[str, LeadHistory]:
     """Histories in the order of ``lead_ids``; see ``Store.histories``."""
     until = LATEST if cutoff is None else cutoff
     ids = list(dict.fromkeys(lead_ids))
+    who = identities(connection, ids, also=also)
+    members = {i: {m: since for m, since in who.members(i).items() if since <= until} for i in ids}
+    everyone = list(dict.fromkeys([*ids, *(m for own in members.values() for m in own)]))
     created = {
         lead_id: created_at
         for lead_id, created_at, received_at in _rows(
@@ -96,25 +162,37 @@ def histories(
         )
         if received_at <= until
     }
-    patches = profiles(connection, ids, cutoff=until)
+    patches = profiles(connection, everyone, cutoff=until)
     touched: dict[str, list[Touchpoint]] = defaultdict(list)
-    for row in _rows(connection, ids, _TOUCHPOINT, "touchpoints", happened="occurred_at", cutoff=until):
+    for row in _rows(connection, everyone, _TOUCHPOINT, "touchpoints", happened="occurred_at", cutoff=until):
         touched[row[1]].append(Touchpoint(*row))
-    uncreated = [lead_id for lead_id in ids if lead_id not in created]
+    uncreated = [i for lead_id in ids if lead_id not in created for i in (lead_id, *members[lead_id])]
     stated = outcomes(connection, uncreated, cutoff=until) if uncreated else {}
     found = {}
     for lead_id in ids:
-        own, touches = patches.get(lead_id, ()), touched.get(lead_id, ())
+        own, touches = list(patches.get(lead_id, ())), list(touched.get(lead_id, ()))
+        for member, since in members[lead_id].items():
+            own += [
+                replace(p, received_at=max(p.received_at, since), inherited=(since, member))
+                for p in patches.get(member, ())
+            ]
+            touches += [
+                replace(t, lead_id=lead_id, received_at=max(_received(t), since))
+                for t in touched.get(member, ())
+            ]
         instants = [created[lead_id]] if lead_id in created else [
-            *(p.observed_at for p in own), *(t.occurred_at for t in touches), *(o.occurred_at for o in stated.get(lead_id, ())),
+            *(p.observed_at for p in own), *(t.occurred_at for t in touches),
+            *(o.occurred_at for i in (lead_id, *members[lead_id]) for o in stated.get(i, ())),
         ]  # fmt: skip
         if instants:
             found[lead_id] = LeadHistory(lead_id, min(instants), tuple(own), tuple(touches))
     return found
 
 
-def lead_ids(connection: Connection, *, created_from: int | None, created_before: int | None) -> list[str]:
-    """Ids of created leads, by (created_at, lead_id)."""
+def lead_ids(
+    connection: Connection, *, created_from: int | None, created_before: int | None, standing_at: int | None
+) -> list[str]:
+    """Ids of created leads, by (created_at, lead_id); see ``Store.lead_ids``."""
     statement = text(
         "SELECT lead_id FROM leads WHERE created_at >= :start AND created_at < :stop ORDER BY created_at, lead_id"
     )
@@ -122,4 +200,14 @@ def lead_ids(connection: Connection, *, created_from: int | None, created_before
         "start": -(2**63) if created_from is None else created_from,
         "stop": 2**63 - 1 if created_before is None else created_before,
     }
-    return [row[0] for row in connection.execute(statement, limits)]
+    found = [row[0] for row in connection.execute(statement, limits)]
+    merged = {} if standing_at is None else _merged_leads(connection)
+    return [i for i in found if merged.get(i, LATEST) > (standing_at or 0)] if merged else found
+
+
+def _merged_leads(connection: Connection) -> dict[str, int]:
+    linked = text("SELECT DISTINCT from_id FROM links JOIN leads ON leads.lead_id = links.from_id")
+    who = identities(connection, [row[0] for row in connection.execute(linked)])
+    owners = {owner for lead_id in who.owned() for owner, _ in who.owners(lead_id)}
+    rows = _rows(connection, sorted({*owners, *who.owned()}), "lead_id, received_at", "leads")
+    return who.merged(dict(map(tuple, rows)))

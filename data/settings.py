@@ -16,7 +16,7 @@ from data.errors import ConfigError, did_you_mean, unknown_key
 PREFIX = "LEADLOOP_"
 NAMES = (
     "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
-    "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES",
+    "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE",
 )  # fmt: skip
 # Read by the test suite alone; set in a shell they must not keep the command from starting.
 _FOR_TESTS = ("LEADLOOP_TEST_POSTGRES", "LEADLOOP_SHARED_DATA")
@@ -35,6 +35,7 @@ class Settings:
     host, port : where the service listens. ``LEADLOOP_HOST``, ``LEADLOOP_PORT``, default 127.0.0.1 and 3000.
     poll_seconds : how often the service asks for a new champion. ``LEADLOOP_POLL_SECONDS``, default 2.
     max_body_bytes : longest request body. ``LEADLOOP_MAX_BODY_BYTES``, default 10 MiB.
+    intake : file with rules of channels and left-out visits (``data.intake``). ``LEADLOOP_INTAKE``, default none.
     """
 
     home: Path = Path("var")
@@ -45,6 +46,7 @@ class Settings:
     port: int = 3000
     poll_seconds: float = 2.0
     max_body_bytes: int = 10_485_760
+    intake: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -74,6 +76,7 @@ class Settings:
             max_body_bytes=_whole(
                 given, "LEADLOOP_MAX_BODY_BYTES", default=10_485_760, least=1_024, most=2**40
             ),
+            intake=Path(given["LEADLOOP_INTAKE"]) if "LEADLOOP_INTAKE" in given else None,
         )
 
 

@@ -20,16 +20,31 @@ Value = str | float
 
 @dataclass(frozen=True, slots=True)
 class ProfileVersion:
-    """Fields stated about a lead at one time; a patch over earlier ones."""
+    """Fields stated about a lead at one time; a patch over earlier ones.
+
+    ``inherited`` is set when it was stated about another id that belongs to the lead: since when that is known, and the id.
+    """
 
     observed_at: int
     received_at: int
     fields: Mapping[str, Value]
     as_exported: bool = False
+    inherited: tuple[int, str] | None = None
 
-    def order(self) -> tuple[int, int, str]:
-        """Later statements win: by time, then by received time, then by content, so that order of arrival is no matter."""
-        return self.observed_at, self.received_at, repr(sorted(self.fields.items()))
+    def order(self) -> tuple[bool, tuple[int, str], int, int, str]:
+        """Later statements win: by time, then by received time, then by content, so that order of arrival is no matter.
+
+        What was stated about the lead itself wins over whatever it inherits: after a merge the CRM tells what holds. Of inherited ids the
+        one known last wins, as a whole: statements left out because they repeated an earlier one about the same id change nothing.
+        """
+        own = self.inherited is None
+        return (
+            own,
+            self.inherited or (0, ""),
+            self.observed_at,
+            self.received_at,
+            repr(sorted(self.fields.items())),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
-"""The store: leads, touchpoints and outcomes as they arrived.
+"""The store: leads, touchpoints, outcomes and links as they arrived.
 
-Facts are appended and never changed. The same message twice is the same as once: touchpoints and outcomes are known by
+Facts are appended and never changed. The same message twice is the same as once: touchpoints, outcomes and links are known by
 (source, id), leads by their id, and a profile that says nothing new is not kept again. When a call returns, what it added is durable.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,21 +14,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Engine, func, select, text
 
 from data import columns, migrations, reading, scorelog, tables
 from data.columns import TrainingTables
-from data.conflicts import conflicting
-from data.database import connect, explained, insert_new, insert_new_ids, parse_url
-from data.domain import Lead, Outcome, Touchpoint
+from data.conflicts import conflicting, held_rows
+from data.database import connect, explained, insert_new, parse_url
+from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import StoreError
+from data.patches import add_some_leads
 from data.scorelog import ScoreRow
-from data.snapshots import LeadHistory, ProfileVersion
+from data.snapshots import LeadHistory
 from data.turns import Turns
 
 _CHUNK = 10_000
-_LEADS = ("lead_id", "created_at", "received_at")
-_PROFILES = ("lead_id", "observed_at", "received_at", "fields", "as_exported")
 _TOUCHPOINTS = (
     "source", "touchpoint_id", "lead_id", "occurred_at", "received_at", "received_assumed", "type", "channel", "campaign",
     "content", "direction", "value",
@@ -37,6 +35,7 @@ _TOUCHPOINTS = (
 _OUTCOMES = (
     "source", "outcome_id", "lead_id", "kind", "occurred_at", "received_at", "received_assumed", "undoes", "amount",
 )  # fmt: skip
+_LINKS = ("source", "link_id", "from_id", "lead_id", "occurred_at", "received_at", "received_assumed")
 T = TypeVar("T")
 
 
@@ -132,46 +131,9 @@ class Store:
         new = total = 0
         with self._turns.write() as connection:
             for chunk in _chunks(leads):
-                new += self._add_some_leads(connection, chunk, now)
+                new += add_some_leads(connection, chunk, now=now)
                 total += len(chunk)
         return Added(new, total - new)
-
-    def _add_some_leads(self, connection: Connection, chunk: list[Lead], now: int) -> int:
-        ids = sorted({lead.lead_id for lead in chunk})
-        there = reading.existing_leads(connection, ids)
-        firsts = {lead.lead_id: lead for lead in reversed(chunk) if lead.lead_id not in there}
-        rows = [
-            (i, firsts[i].created_at, _either(firsts[i].received_at, firsts[i].created_at))
-            for i in ids
-            if i in firsts
-        ]
-        created = insert_new_ids(connection, tables.leads, _LEADS, rows)
-        if connection.dialect.name == "postgresql":
-            # Two writers of one lead's profile must see each other's; sorted, so that they cannot wait in a circle.
-            statement = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
-            connection.execute(statement, {"ids": ids})
-        held = reading.profiles(connection, ids)
-        patches = []
-        new = 0
-        for lead in chunk:
-            patch = _patch(lead, now)
-            versions = held.setdefault(lead.lead_id, [])
-            is_news = bool(patch.fields) and not _says_nothing_new(patch, versions)
-            if is_news:
-                versions.append(patch)
-                patches.append(
-                    (
-                        lead.lead_id,
-                        patch.observed_at,
-                        patch.received_at,
-                        _json(patch.fields),
-                        patch.as_exported,
-                    )
-                )
-            new += is_news or lead.lead_id in created
-            created.discard(lead.lead_id)
-        insert_new(connection, tables.profiles, _PROFILES, patches)
-        return new
 
     def add_touchpoints(self, touchpoints: Iterable[Touchpoint], *, now: int) -> Added:
         """Append touchpoints not known yet by (source, id).
@@ -206,6 +168,20 @@ class Store:
             ),
         )  # fmt: skip
 
+    def add_links(self, links: Iterable[Link], *, now: int) -> Added:
+        """Append links not known yet by (source, id); ``received_at`` as for touchpoints. What they mean: ``data.identity``."""
+        return self._append(
+            tables.links,
+            _LINKS,
+            (
+                (
+                    k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
+                    min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
+                )
+                for k in links
+            ),
+        )  # fmt: skip
+
     def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
         added = Added(0, 0)
         with self._turns.write() as connection:
@@ -218,24 +194,49 @@ class Store:
                 added += Added(new, len(chunk) - new, len(keys), tuple(keys))
         return added
 
-    def histories(self, lead_ids: Sequence[str], *, cutoff: int | None = None) -> dict[str, LeadHistory]:
+    def histories(
+        self, lead_ids: Sequence[str], *, cutoff: int | None = None, also: Sequence[Link] = ()
+    ) -> dict[str, LeadHistory]:
         """All that is held about these leads, or, with a cutoff, all that had happened and been received by then.
+
+        What is held under ids that belong to a lead counts for it as received when that was known (``data.identity``); ``also`` are links
+        to take into account as if they were held.
 
         Leads of which nothing is known are absent. One that was never created, but has touchpoints or outcomes, counts as created at
         the earliest of them.
         """
         with self._turns.read() as connection:
-            return reading.histories(connection, lead_ids, cutoff=cutoff)
+            return reading.histories(connection, lead_ids, cutoff=cutoff, also=also)
+
+    def held_touchpoints(self, touchpoints: Iterable[Touchpoint]) -> set[tuple[str, str]]:
+        """Those (source, touchpoint_id) that are held already, whosever they are."""
+        keys = [(t.source, t.touchpoint_id) for t in touchpoints]
+        with self._turns.read() as connection:
+            return set(held_rows(connection, tables.touchpoints, _TOUCHPOINTS[:2], keys))
 
     def outcomes_of(self, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
-        """Outcomes by lead, by (time, source, id); leads without any are absent."""
-        with self._turns.read() as connection:
-            return reading.outcomes(connection, lead_ids)
+        """Outcomes by lead, by (time, source, id); leads without any are absent.
 
-    def lead_ids(self, *, created_from: int | None = None, created_before: int | None = None) -> list[str]:
-        """Ids of created leads, by (created_at, lead_id); ``created_from`` is inside, ``created_before`` is not."""
+        Those of all ids of the same person are among them, as received when the two were known to be one.
+        """
         with self._turns.read() as connection:
-            return reading.lead_ids(connection, created_from=created_from, created_before=created_before)
+            return reading.outcomes_of_persons(connection, lead_ids)
+
+    def lead_ids(
+        self,
+        *,
+        created_from: int | None = None,
+        created_before: int | None = None,
+        standing_at: int | None = None,
+    ) -> list[str]:
+        """Ids of created leads, by (created_at, lead_id); ``created_from`` is inside, ``created_before`` is not.
+
+        With ``standing_at``, without those known by then to have been merged into another lead.
+        """
+        with self._turns.read() as connection:
+            return reading.lead_ids(
+                connection, created_from=created_from, created_before=created_before, standing_at=standing_at
+            )
 
     def read_training(self) -> TrainingTables:
         """Everything about all created leads in columns, read in short pages so that writers go on meanwhile."""
@@ -261,7 +262,7 @@ class Store:
             return scorelog.last_of(connection, lead_id)
 
     def counts(self) -> dict[str, int]:
-        """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes`` and ``scores``."""
+        """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes``, ``links`` and ``scores``."""
         with self._turns.read() as connection:
             return {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -295,36 +296,6 @@ def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
-def _either(first: int | None, second: int) -> int:
-    return second if first is None else first
-
-
 def _number(value: float | None) -> float | None:
     # NaN would be null in SQLite and a number in PostgreSQL.
     return None if value is None or value != value else float(value)
-
-
-def _patch(lead: Lead, now: int) -> ProfileVersion:
-    observed = lead.observed_at
-    if observed is None:
-        observed = _either(lead.received_at, lead.created_at if lead.as_exported else now)
-    fields = {name: value if isinstance(value, str) else float(value) for name, value in lead.profile.items()}
-    return ProfileVersion(observed, _either(lead.received_at, observed), fields, lead.as_exported)
-
-
-def _says_nothing_new(patch: ProfileVersion, held: Sequence[ProfileVersion]) -> bool:
-    """Whether no snapshot, at any cutoff, would change by adding the patch to what is held."""
-    latest: dict[str, ProfileVersion] = {}
-    for version in sorted(held, key=ProfileVersion.order):
-        if version.order() <= patch.order():
-            latest.update(dict.fromkeys(version.fields, version))
-    return all(
-        name in latest
-        and latest[name].fields[name] == value
-        and latest[name].received_at <= patch.received_at
-        for name, value in patch.fields.items()
-    )
-
-
-def _json(fields: Mapping[str, str | float]) -> str:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

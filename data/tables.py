@@ -97,6 +97,24 @@ outcomes = Table(
     sqlite_autoincrement=True,
 )
 
+# What is held under ``from_id`` belongs to ``lead_id``; see ``data.identity``.
+links = Table(
+    "links",
+    metadata,
+    _seq(),
+    Column("source", Id, nullable=False),
+    Column("link_id", Id, nullable=False),
+    Column("from_id", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("received_assumed", Boolean, nullable=False),
+    UniqueConstraint("source", "link_id", name="uq_links_source"),
+    Index("ix_links_from_id", "from_id"),
+    Index("ix_links_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
 # ``features`` is the row of the matrix as float64 bytes, so that any past score can be recomputed bit for bit.
 scores = Table(
     "scores",

@@ -1,21 +1,30 @@
 """The closed list of aggregations over selected touchpoints.
 
 A touchpoint is seen when it occurred and was received at or before the cutoff, and is in a window when cutoff - window < occurred_at.
-Ties in time keep the ledger's order (source, touchpoint id). What each gives, also when there is nothing to look at:
+``where`` keeps those that match all its conditions; a null matches none. Ties in time keep the ledger's order (source, touchpoint id). What
+each gives, also when there is nothing to look at:
 
-=====================  ===========================================================  ==================
-aggregation            value                                                        of nothing
-=====================  ===========================================================  ==================
-count, diff, decay     touchpoints; this window less the one before; half-life      0
-                       weighted
-nunique                distinct non-null values of ``column``                       0
-sum                    of non-null ``value``                                        0
-mean, max              of non-null ``value``                                        NaN
-recency                hours since the latest                                       NaN
-age                    days since the first                                         NaN
-gap_mean, gap_max      hours between consecutive ones                               NaN (fewer than 2)
-first, last            level of ``column`` of the first, last; its null stays null  NaN
-=====================  ===========================================================  ==================
+=======================  =======================================================================  ========================
+aggregation              value                                                                    of nothing
+=======================  =======================================================================  ========================
+count                    touchpoints                                                              0
+diff                     touchpoints in this window less those in the one before                  0
+trend                    the same over their sum: -1 all before, 0 as many, 1 all in this window  NaN (both empty)
+share                    touchpoints that match ``where`` over all in the window, 0 to 1          NaN (none in the window)
+decay                    touchpoints, each half as much after every half-life                     0
+nunique                  distinct non-null values of ``column``                                   0
+sum                      of non-null ``value``                                                    0
+mean, min, max           of non-null ``value``                                                    NaN
+recency                  hours since the latest                                                   NaN
+age                      days since the first                                                     NaN
+gap_mean, gap_max        hours between consecutive ones                                           NaN (fewer than 2)
+first, last, nth         level of ``column`` of the first, last, ``position``-th; its null stays  NaN (fewer)
+sessions                 visits: a silence of more than 30 minutes ends one                       0
+session_size             touchpoints a session                                                    NaN
+business_hours, weekend  share on Monday to Friday from 08:00 to 18:00 UTC; on Saturday, Sunday   NaN
+streak                   most days in a row (UTC) with at least one                               0
+streak_now               days in a row up to the cutoff's day, or to the day before it            0
+=======================  =======================================================================  ========================
 
 Infinite and NaN values are nulls; so is a sum or mean that overflows. A new aggregation needs a function here, a line in the oracle of
 the tests, and its name in ``features.spec``.
@@ -23,27 +32,19 @@ the tests, and its name in ``features.spec``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cache
 
 import numpy as np
 
 from data.domain import DAY, HOUR, SECOND
-from features.seen import Chosen
+from features.rhythm import business_hours, session_size, sessions, streak, streak_now, weekend
+from features.seen import Chosen, Terms
 
 _STEPS = 4_096  # table entries per half-life
 _FARTHEST = 1_000  # half-lives after which a touchpoint weighs nothing; keeps subnormal numbers out
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an aggregation needs besides the touchpoints: a column, a half-life in seconds, the number of another selection."""
-
-    column: str = ""
-    half_life: int = 0
-    later: int = -1
 
 
 # Every function gets a selection that is not empty, and one column of the matrix that holds the value of nothing for each row.
@@ -54,29 +55,56 @@ def _count(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _diff(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
-    out[:] = 2 * chosen.seen.chosen(terms.later).counts - chosen.counts
+    out[:] = 2 * chosen.seen.chosen(terms.other).counts - chosen.counts
+
+
+def _trend(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    both = chosen.counts
+    has = both.nonzero()[0]
+    now = chosen.seen.chosen(terms.other).counts[has]
+    out[has] = (2 * now - both[has]) / both[has]
+
+
+def _share(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    has = chosen.counts.nonzero()[0]
+    out[has] = chosen.seen.chosen(terms.other).counts[has] / chosen.counts[has]
 
 
 def _sum(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     values, row = chosen.values()
     total = np.bincount(row, weights=values, minlength=chosen.n)
-    out[:] = np.where(np.isfinite(total), total, np.nan)
+    if chosen.n == 1:
+        out[0] = total[0] if math.isfinite(total[0]) else np.nan
+    else:
+        out[:] = np.where(np.isfinite(total), total, np.nan)
 
 
 def _mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     values, row = chosen.values()
     total = np.bincount(row, weights=values, minlength=chosen.n)
+    if chosen.n == 1:
+        if len(values) and math.isfinite(total[0]):
+            out[0] = total[0] / len(values)
+        return
     counts = np.bincount(row, minlength=chosen.n)
     has = np.flatnonzero((counts > 0) & np.isfinite(total))
     out[has] = total[has] / counts[has]
 
 
+def _min(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    _extreme(chosen, np.minimum, out)
+
+
 def _max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    _extreme(chosen, np.maximum, out)
+
+
+def _extreme(chosen: Chosen, which: np.ufunc, out: np.ndarray) -> None:
     values, row = chosen.values()
     if len(values):
         counts = np.bincount(row, minlength=chosen.n)
         has = np.flatnonzero(counts)
-        out[has] = np.maximum.reduceat(values, (np.cumsum(counts) - counts)[has])
+        out[has] = which.reduceat(values, (np.cumsum(counts) - counts)[has])
 
 
 def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
@@ -85,7 +113,11 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
         distinct, codes = np.unique(values, return_inverse=True)
         n_levels = len(distinct)
     else:
-        codes, row = chosen.codes(terms.column), chosen.row
+        codes = chosen.codes(terms.column)
+        if chosen.n == 1:
+            out[0] = len(set(codes.tolist()) - {-1})
+            return
+        row = chosen.row
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)
@@ -115,20 +147,41 @@ def _age(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _first(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        _put_code(out, chosen.codes(terms.column)[0])
+        return
     rows, first, _ = chosen.ends()
     _put_codes(out, rows, chosen.codes(terms.column)[first])
 
 
 def _last(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        _put_code(out, chosen.codes(terms.column)[-1])
+        return
     rows, _, last = chosen.ends()
     _put_codes(out, rows, chosen.codes(terms.column)[last])
+
+
+def _nth(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    rows, first, last = chosen.ends()
+    at = first + (terms.position - 1)
+    has = np.flatnonzero(at <= last)
+    _put_codes(out, rows[has], chosen.codes(terms.column)[at[has]])
 
 
 def _put_codes(out: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> None:
     out[rows] = np.where(codes < 0, np.nan, codes)
 
 
+def _put_code(out: np.ndarray, code: int) -> None:
+    out[0] = code if code >= 0 else np.nan
+
+
 def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[0] - chosen.age[-1]) / ((chosen.size - 1) * HOUR)
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     first, last = first[several], last[several]
@@ -137,6 +190,10 @@ def _gap_mean(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
+    if chosen.n == 1:
+        if chosen.size > 1:
+            out[0] = (chosen.age[:-1] - chosen.age[1:]).max() / HOUR
+        return
     rows, first, last = chosen.ends()
     several = np.flatnonzero(last > first)
     gap = np.zeros(chosen.size, dtype=np.int64)
@@ -148,7 +205,7 @@ def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 def _decay(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     fine, coarse = _half_powers()
     q = chosen.age // SECOND * _STEPS // terms.half_life
-    weight = fine[q & (_STEPS - 1)] * coarse[np.minimum(q >> 12, _FARTHEST + 1)]
+    weight = fine.take(q & (_STEPS - 1)) * coarse.take(q >> 12, mode="clip")  # the last entry is 0
     out[:] = np.bincount(chosen.row, weights=weight, minlength=chosen.n)
 
 
@@ -168,7 +225,10 @@ def _half_powers() -> tuple[np.ndarray, np.ndarray]:
 
 
 COMPUTE: dict[str, Callable[[Chosen, Terms, np.ndarray], None]] = {
-    "count": _count, "sum": _sum, "mean": _mean, "max": _max, "nunique": _nunique, "recency": _recency, "age": _age,
-    "first": _first, "last": _last, "decay": _decay, "gap_mean": _gap_mean, "gap_max": _gap_max, "diff": _diff,
+    "count": _count, "sum": _sum, "mean": _mean, "min": _min, "max": _max, "nunique": _nunique, "recency": _recency, "age": _age,
+    "first": _first, "last": _last, "nth": _nth, "decay": _decay, "gap_mean": _gap_mean, "gap_max": _gap_max, "diff": _diff,
+    "trend": _trend, "share": _share, "sessions": sessions, "session_size": session_size, "business_hours": business_hours,
+    "weekend": weekend, "streak": streak, "streak_now": streak_now,
 }  # fmt: skip
-OF_NOTHING = {agg: 0.0 if agg in ("count", "sum", "nunique", "decay", "diff") else np.nan for agg in COMPUTE}
+_ZERO_OF_NOTHING = ("count", "sum", "nunique", "decay", "diff", "sessions", "streak", "streak_now")
+OF_NOTHING = {agg: 0.0 if agg in _ZERO_OF_NOTHING else np.nan for agg in COMPUTE}

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from data.errors import ContractError
-from features.matrix import Matrix
+from features.matrix import Matrix, recode
+
+_PERCENTS = (0, 5, 25, 50, 75, 95, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Drift:
     psi : at least 0; NaN when either side has no rows.
     expected_psi : what two samples of these sizes show on average when nothing changed.
     missing_then, missing_now : share of rows without a value.
+    other_then, other_now : share of rows with a level that has no code of its own: pooled because it was rare, or never seen. NaN for
+        numbers.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Drift:
     expected_psi: float
     missing_then: float
     missing_now: float
+    other_then: float
+    other_now: float
 
     @property
     def has_changed(self) -> bool:
@@ -41,10 +47,12 @@ class Drift:
 
 
 def summarise(matrix: Matrix, *, n_bins: int = 10) -> dict[str, Any]:
-    """Bin edges and counts of every feature, as plain values for JSON.
+    """What a matrix looks like, feature by feature, as plain values for JSON.
 
-    Numbers are cut at quantiles of their known values (fewer bins when values repeat); categories are counted by level, with "other".
-    The last count is of rows without a value.
+    Each feature has its ``counts`` by bin, the last one of rows without a value, and ``missing``, their share (null without rows).
+    Numbers are cut at ``edges``, quantiles of their known values (fewer when values repeat), and have ``quantiles``: the known value at or
+    below which that share of them lies, by percent; empty when none is known. Categories are counted by their ``levels``, then "other";
+    ``other`` is the share of that.
     """
     features: dict[str, Any] = {}
     for place, name in enumerate(matrix.names):
@@ -54,8 +62,12 @@ def summarise(matrix: Matrix, *, n_bins: int = 10) -> dict[str, Any]:
         else:
             known = column[~np.isnan(column)]
             cuts = np.quantile(known, np.arange(1, n_bins) / n_bins, method="lower") if len(known) else []
-            record = {"edges": np.unique(cuts).tolist()}
-        record["counts"] = _counts(column, record).tolist()
+            record = {"edges": np.unique(cuts).tolist(), "quantiles": _quantiles(known)}
+        counts = _counts(column, record)
+        record["counts"] = counts.tolist()
+        record["missing"] = float(counts[-1] / len(column)) if len(column) else None
+        if "levels" in record:
+            record["other"] = float(counts[-2] / len(column)) if len(column) else None
         features[name] = record
     return {"n": len(matrix), "features": features}
 
@@ -80,8 +92,27 @@ def compare(summary: Mapping[str, Any], matrix: Matrix) -> list[Drift]:
                 f"summary and matrix differ in the levels of {name!r}; recode the matrix first"
             )
         then = np.array(record["counts"], dtype=np.float64)
-        found.append(_drift(name, then, _counts(matrix.X[:, place], record)))
+        now = _counts(matrix.X[:, place], record)
+        found.append(_drift(name, then, now, is_category="levels" in record))
     return sorted(found, key=lambda d: (-d.psi if d.psi == d.psi else 0.0, d.name))
+
+
+def drift_between(then: Matrix, now: Matrix, *, n_bins: int = 10) -> list[Drift]:
+    """Drift of every feature from one matrix to another, as in ``compare``.
+
+    The levels are those of ``then``; a level that only ``now`` has is "other". So ``now`` should know every level that occurs in it (built
+    without ``levels``), or those of ``then``.
+    """
+    if sorted(then.names) != sorted(now.names):
+        return compare(summarise(then, n_bins=n_bins), now)  # which says what differs
+    return compare(summarise(then, n_bins=n_bins), recode(now, then.levels))
+
+
+def _quantiles(known: np.ndarray) -> dict[str, float]:
+    if not len(known):
+        return {}
+    found = np.quantile(known, np.array(_PERCENTS) / 100, method="lower")
+    return {str(percent): float(value) for percent, value in zip(_PERCENTS, found, strict=True)}
 
 
 def _counts(column: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
@@ -94,10 +125,10 @@ def _counts(column: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
     return np.append(np.bincount(bins, minlength=n_bins), len(column) - len(known)).astype(np.float64)
 
 
-def _drift(name: str, then: np.ndarray, now: np.ndarray) -> Drift:
+def _drift(name: str, then: np.ndarray, now: np.ndarray, *, is_category: bool) -> Drift:
     n_then, n_now = then.sum(), now.sum()
     if not n_then or not n_now:
-        return Drift(name, np.nan, np.nan, np.nan, np.nan)
+        return Drift(name, *[np.nan] * 6)
     used = then + now > 0
     # Half a row in every bin keeps an empty one from being infinitely far away.
     p = (then[used] + 0.5) / (n_then + 0.5 * used.sum())
@@ -108,4 +139,6 @@ def _drift(name: str, then: np.ndarray, now: np.ndarray) -> Drift:
         expected_psi=float((used.sum() - 1) * (1 / n_then + 1 / n_now)),
         missing_then=float(then[-1] / n_then),
         missing_now=float(now[-1] / n_now),
+        other_then=float(then[-2] / n_then) if is_category else np.nan,
+        other_now=float(now[-2] / n_now) if is_category else np.nan,
     )

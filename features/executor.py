@@ -20,11 +20,13 @@ import numpy as np
 
 from data.domain import DAY
 from data.snapshots import Snapshots
-from features.aggregations import COMPUTE, OF_NOTHING, Terms
-from features.seen import Chosen, Seen, Selections
+from features.aggregations import COMPUTE, OF_NOTHING
+from features.few import LARGEST, TABLED, FewTable, TableStep
+from features.seen import Chosen, Seen, Selections, Terms
 from features.spec import FeatureSet
 
-CHUNK = 65_536  # touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time
+# Touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time.
+CHUNK = 131_072
 
 
 def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int = CHUNK) -> np.ndarray:
@@ -40,7 +42,11 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
         for lo, hi in _chunks(snapshots, chunk):
             seen = Seen(snapshots, lo, hi, plan.selections)
             if seen.size:
-                for step in plan.steps:
+                steps = plan.steps
+                if seen.n == 1 and plan.few.is_usable and seen.size * plan.few.n_columns <= LARGEST:
+                    plan.few.fill(seen, out[lo])
+                    steps = plan.rest
+                for step in steps:
                     chosen = seen.chosen(step.selection)
                     if chosen.size:
                         step.compute(chosen, step.terms, out[lo:hi, step.place])
@@ -73,6 +79,8 @@ class _Plan:
     """A set of definitions made ready: whole units, and each selection of touchpoints named once."""
 
     steps: tuple[_Step, ...]
+    rest: tuple[_Step, ...]  # without those that ``few`` fills in
+    few: FewTable
     selections: Selections
     of_nothing: np.ndarray  # shape (number of features,): the row of a lead without touchpoints
 
@@ -81,19 +89,29 @@ class _Plan:
 def _plan(features: FeatureSet) -> _Plan:
     selections = Selections()
     steps = []
+    tabled = []
     of_nothing = np.full(len(features), np.nan)
     for place, feature in enumerate(features):
         if not feature.reads_touchpoints:
             continue
         window = None if feature.window_days is None else round(feature.window_days * DAY)
         own = selections.add(feature.where, window)
-        terms = Terms(column=feature.column or "")
-        if feature.half_life_days is not None:
-            terms = Terms(column=terms.column, half_life=round(feature.half_life_days * 86_400))
-        if feature.agg == "diff" and window is not None:
-            # Empty over both windows together is empty; the later of the two is looked up when it is not.
-            terms = Terms(column=terms.column, later=own)
+        terms = Terms(
+            column=feature.column or "",
+            half_life=round((feature.half_life_days or 0) * 86_400),
+            position=feature.position or 0,
+            other=own,
+        )
+        # Empty over all it compares with is empty; the smaller selection is looked up when it is not.
+        if feature.agg in ("diff", "trend") and window is not None:
             own = selections.add(feature.where, 2 * window)
+        elif feature.agg == "share":
+            own = selections.add((), window)
         steps.append(_Step(place=place, selection=own, terms=terms, compute=COMPUTE[feature.agg]))
+        if feature.agg in TABLED:
+            tabled.append(TableStep(place, feature.agg, own, terms.other if feature.agg == "diff" else -1))
         of_nothing[place] = OF_NOTHING[feature.agg]
-    return _Plan(tuple(steps), selections, of_nothing)
+    few = FewTable(selections, tabled)
+    filled = {step.place for step in tabled}
+    rest = tuple(step for step in steps if step.place not in filled)
+    return _Plan(tuple(steps), rest, few, selections, of_nothing)

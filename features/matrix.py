@@ -65,12 +65,12 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
     X = touchpoint_values(snapshots, features)
     profiles = Profiles(snapshots)
     used: dict[str, tuple[str, ...]] = {}
-    for place, name, feature in _columns(features):
+    names, columns = _columns(features)
+    is_one = len(X) == 1
+    for place, name, feature, text in columns:
         coded: Coded
-        if feature.reads_touchpoints:
-            if not feature.is_category:
-                continue
-            coded = Coded(_own_codes(X[:, place]), snapshots.ledger.text(str(feature.column)).levels)
+        if text:
+            coded = Coded(_own_codes(X[:, place]), snapshots.ledger.text(text).levels)
         else:
             found = profiles.column(feature)
             if isinstance(found, np.ndarray):
@@ -86,24 +86,29 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
                 f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
             )
         used[name] = wanted
-        if len(X) == 1:  # one lead alone: no need to translate every level
-            own = int(coded.codes[0])
-            code = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
-            X[0, place] = code
+        if is_one:  # one lead alone: no need to translate every level
+            own = coded.codes[0]
+            X[0, place] = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
         else:
             X[:, place] = _codes(coded.levels, wanted)[coded.codes]
-    return Matrix(features.names, X, used)
+    return Matrix(names, X, used)
 
 
 @lru_cache(maxsize=64)
 def _columns(features: FeatureSet) -> tuple:
-    return tuple(
-        (place, f.name, f) for place, f in enumerate(features) if f.is_category or not f.reads_touchpoints
+    """All names, and the columns that touchpoint values do not end: (place, name, definition, its touchpoint column or "")."""
+    return features.names, tuple(
+        (place, f.name, f, str(f.column) if f.reads_touchpoints else "")
+        for place, f in enumerate(features)
+        if f.is_category or not f.reads_touchpoints
     )
 
 
 def _own_codes(column: np.ndarray) -> np.ndarray:
     """Whole codes of a float column, -1 for NaN."""
+    if len(column) == 1:
+        code = float(column[0])
+        return np.array((-1 if code != code else int(code),))
     return np.where(np.isnan(column), -1.0, column).astype(np.int64)
 
 

@@ -84,6 +84,8 @@ class Profiles:
         if found is None:
             return self._unknown(())
         codes, values = found
+        if codes is _FIRST:
+            return Coded(_FIRST, (_folded_text(values[0]),))
         index: dict[str, int] = {}
         table = [index.setdefault(text, len(index)) for text in map(_folded_text, values)]
         return Coded(_spread(table, codes), tuple(index))
@@ -93,6 +95,8 @@ class Profiles:
         if found is None:
             return np.full(len(self._snapshots), np.nan)
         codes, values = found
+        if codes is _FIRST:
+            return np.array((_number_of(values[0]),))
         return np.array([*map(_number_of, values), math.nan])[codes]
 
     def _either(self, levels: tuple[str, ...], *sources: tuple[str, Callable[[object], str | None]]) -> Coded:
@@ -103,6 +107,11 @@ class Profiles:
             if found is None:
                 continue
             codes, values = found
+            if codes is _FIRST and out is None:
+                level = derive(values[0])
+                if level is not None:
+                    return Coded(np.array((levels.index(level),)), levels)
+                continue
             place = [-1 if (level := derive(value)) is None else levels.index(level) for value in values]
             mine = _spread(place, codes)
             out = mine if out is None else np.where(out >= 0, out, mine)
@@ -131,6 +140,13 @@ class Profiles:
         return Coded(np.where(kind.codes < 0, missing, kind.codes), DOMAIN_KINDS)
 
     def _completeness(self) -> np.ndarray:
+        if len(self._snapshots) == 1:
+            n_known = sum(
+                self._distinct(field) is not None
+                for field in PROFILE_FIELDS
+                if field in self._snapshots.fields
+            )
+            return np.array((n_known / len(PROFILE_FIELDS),))
         known = np.zeros(len(self._snapshots), dtype=np.int64)
         for field in PROFILE_FIELDS:
             if field in self._snapshots.fields and (found := self._distinct(field)):

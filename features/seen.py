@@ -6,11 +6,23 @@ touchpoint. Selections are made once for all features that ask for them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from data.ledger import Ledger
 from data.snapshots import Snapshots
 from features.spec import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an aggregation needs besides its touchpoints: a column, a half-life in seconds, a position, the number of another selection."""
+
+    column: str = ""
+    half_life: int = 0
+    position: int = 0
+    other: int = -1
 
 
 class Selections:
@@ -39,7 +51,18 @@ class Selections:
 class Seen:
     """The touchpoints that rows lo:hi may see, one entry per (row, touchpoint)."""
 
-    __slots__ = ("_chosen", "_codes", "age", "ledger", "n", "position", "row", "selections", "size")
+    __slots__ = (
+        "_chosen",
+        "_codes",
+        "_occurred",
+        "age",
+        "ledger",
+        "n",
+        "position",
+        "row",
+        "selections",
+        "size",
+    )
 
     def __init__(self, snapshots: Snapshots, lo: int, hi: int, selections: Selections) -> None:
         ledger = snapshots.ledger
@@ -68,6 +91,7 @@ class Seen:
         self.size = len(age)
         self.selections = selections
         self._codes: dict[str, np.ndarray] = {}
+        self._occurred: np.ndarray | None = None
         self._chosen: list[Chosen | None] = [None] * len(selections)
 
     def codes(self, column: str) -> np.ndarray:
@@ -76,6 +100,12 @@ class Seen:
         if found is None:
             found = self._codes[column] = self.ledger.text(column).codes[self.position]
         return found
+
+    def occurred(self) -> np.ndarray:
+        """When each occurred, int64 microseconds since 1970 UTC."""
+        if self._occurred is None:
+            self._occurred = self.ledger.occurred_at[self.position]
+        return self._occurred
 
     def chosen(self, number: int) -> Chosen:
         """The selection of that number."""
@@ -109,7 +139,7 @@ class Seen:
 class Chosen:
     """Some of the seen touchpoints, in the same order. ``index`` None means all of them."""
 
-    __slots__ = ("_counts", "_ends", "_row", "age", "index", "n", "seen", "size")
+    __slots__ = ("_counts", "_ends", "_row", "_values", "age", "index", "n", "seen", "size")
 
     def __init__(self, seen: Seen, index: np.ndarray | None, age: np.ndarray | None = None) -> None:
         self.seen = seen
@@ -122,6 +152,7 @@ class Chosen:
         self._row: np.ndarray | None = seen.row if index is None else None
         self._counts: np.ndarray | None = None
         self._ends: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._values: tuple[np.ndarray, np.ndarray] | None = None
 
     def within(self, window: int) -> Chosen:
         """Those that occurred after cutoff - window."""
@@ -164,16 +195,23 @@ class Chosen:
                 self._ends = rows, after - counts[rows], after - 1
         return self._ends
 
+    def occurred(self) -> np.ndarray:
+        """When each occurred, int64 microseconds since 1970 UTC."""
+        return self.pick(self.seen.occurred())
+
     def codes(self, column: str) -> np.ndarray:
         """Level codes of a text column, -1 for null."""
         return self.pick(self.seen.codes(column))
 
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Non-null numbers and their rows."""
-        values = self.pick(self.seen.ledger.value[self.seen.position])
-        known = np.isfinite(values)
-        # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
-        return values[known] + 0.0, self.row[known]
+        if self._values is None:
+            values = self.pick(self.seen.ledger.value[self.seen.position])
+            known = np.isfinite(values)
+            # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
+            values = values[known] + 0.0
+            self._values = values, self.row[: len(values)] if self.n == 1 else self.row[known]
+        return self._values
 
 
 _NONE = np.empty(0, dtype=np.intp)

@@ -18,7 +18,8 @@ from data.ledger import TEXT_COLUMNS
 
 # Over touchpoints; a touchpoint is in the window when cutoff - window < occurred_at <= cutoff.
 AGGREGATIONS = (
-    "count", "sum", "mean", "max", "nunique", "recency", "age", "first", "last", "decay", "gap_mean", "gap_max", "diff",
+    "count", "sum", "mean", "min", "max", "nunique", "recency", "age", "first", "last", "nth", "decay", "gap_mean", "gap_max",
+    "diff", "trend", "share", "sessions", "session_size", "business_hours", "weekend", "streak", "streak_now",
 )  # fmt: skip
 # Over the profile as of the cutoff; the functions are in features.profile.
 DERIVATIONS = (
@@ -30,10 +31,12 @@ Where = tuple[tuple[str, tuple[str, ...]], ...]
 # How a number is written in a sentence.
 UNITS = ("number", "hours", "days", "percent")
 
+_FARTHEST = 1_000  # position
 _LONGEST = 300 * 366 * 86_400  # seconds; instants lie within 1900 to 2200
 _CATEGORIES = (
     "first",
     "last",
+    "nth",
     "field_text",
     "seniority",
     "job_function",
@@ -42,8 +45,8 @@ _CATEGORIES = (
     "seniority_by_size",
 )
 _COLUMNS: dict[str, tuple[str, ...]] = {
-    "sum": ("value",), "mean": ("value",), "max": ("value",),
-    "first": TEXT_COLUMNS, "last": TEXT_COLUMNS, "nunique": (*TEXT_COLUMNS, "value"),
+    "sum": ("value",), "mean": ("value",), "min": ("value",), "max": ("value",),
+    "first": TEXT_COLUMNS, "last": TEXT_COLUMNS, "nth": TEXT_COLUMNS, "nunique": (*TEXT_COLUMNS, "value"),
 }  # fmt: skip
 _READS: dict[str, tuple[str, ...]] = {
     "seniority": ("seniority", "title"),
@@ -70,6 +73,7 @@ class Feature:
     where : ((column, (value, ...)), ...): touchpoints must match all; any of the values suffices.
     window_days : width of the window; None looks back without end.
     half_life_days : for ``decay``.
+    position : for ``nth``: 1 is the first touchpoint.
     direction : +1, -1 or 0: how the goal's chance may move when the value grows, where an expert is sure.
     says_zero, says_one, says_missing : sentences for 0, exactly 1, and an unknown value, where ``says`` would read badly.
     unit : one of ``UNITS``: how the number is written; ``hours`` above two days are written as days.
@@ -89,6 +93,7 @@ class Feature:
     says_one: str | None = None
     says_missing: str | None = None
     unit: str = "number"
+    position: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("window_days", "half_life_days"):
@@ -118,11 +123,18 @@ class Feature:
             return f"unknown unit {self.unit!r}{did_you_mean(self.unit, UNITS)}"
         if self.agg == "decay" and not self.half_life_days:
             return "decay needs half_life_days"
-        if self.agg == "diff" and not self.window_days:
-            return "diff needs window_days, it compares two windows of that width"
+        if self.agg in ("diff", "trend") and not self.window_days:
+            return f"{self.agg} needs window_days, it compares two windows of that width"
+        if self.agg == "share" and not self.where:
+            return "share needs where: it is the share of touchpoints that match"
+        if self.agg == "nth" and not _is_position(self.position):
+            return f"nth needs position, a whole number from 1 up; it has {self.position!r}"
+        if self.agg != "nth" and self.position is not None:
+            return f"position has no meaning for {self.agg}; it is for nth"
         allowed = _COLUMNS.get(self.agg)
         if allowed and self.column not in allowed:
-            return f"{self.agg} needs a column, one of {', '.join(allowed)}; it has {self.column!r}"
+            near = did_you_mean(self.column, allowed) if isinstance(self.column, str) else ""
+            return f"{self.agg} needs a column, one of {', '.join(allowed)}; it has {self.column!r}{near}"
         if self.agg in ("field_text", "field_number") and not self.column:
             return f"{self.agg} needs the name of a profile field as its column"
         for column, _ in self.where:
@@ -177,6 +189,10 @@ class Feature:
             if name not in record:
                 raise ConfigError(f"a feature definition lacks {name!r}; it has {', '.join(sorted(record))}")
         return cls(**record)
+
+
+def _is_position(position: object) -> bool:
+    return isinstance(position, int) and not isinstance(position, bool) and 1 <= position <= _FARTHEST
 
 
 def _written(value: float, unit: str) -> str:
@@ -237,8 +253,10 @@ class FeatureSet:
         return frozenset(name for f in self.features for name in f.fields)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Plain dicts for JSON; inverse of ``from_records``."""
-        return [asdict(f) for f in self.features]
+        """Plain dicts for JSON; inverse of ``from_records``. ``position`` is left out where there is none."""
+        return [
+            {k: v for k, v in asdict(f).items() if k != "position" or v is not None} for f in self.features
+        ]
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> FeatureSet:

@@ -43,8 +43,9 @@ _SENIORITY_RULES = (
     ("vp", r"[seagr]?vp|vice ?president[ae]?|vizeprasident(?:in)?"),
     ("manager", r"(?:team|gruppen|projekt|abteilungs|filial|schicht)leit\w*"),
     ("director", r"director[as]?|directors|direct(?:eur|rice)s?|direktor(?:in)?|dir|subdirector[a]?|chief of staff|general manager"
+                 r"|d(?:si|rh|af)"
                  r"|head(?! (?:hunter|teacher|coach|nurse|chef|cook))|\w*leiter(?:in)?|\w*leitung|prokurist(?:in)?"),
-    ("manager", r"manager(?:in)?|managers|mgr|team ?lead(?:er)?|lead$|lead (?:of|for)|leader|supervisor|foreman|responsable"
+    ("manager", r"\w*manager(?:in)?|managers|mgr|team ?lead(?:er)?|lead$|lead (?:of|for)|leader|supervisor|foreman|responsable"
                 r"|chef(?:fe)? d\w*|jef[ea]|gerente|encargad[oa]|management"),
     ("senior", r"senior|sr|snr|principal|lead|staff (?:\w+ )?(?:engineer|developer|scientist|designer)|expert\w*|experte|chief"
                r"|\w*architect\w*|\w*architekt(?:in)?|fellow"),
@@ -56,7 +57,8 @@ _SENIORITY_RULES = (
                    r"|\w*techniker(?:in)?|technicien(?:ne)?|tecnic[oa]|clerk|\w*sachbearbeiter(?:in)?|\w*referent(?:in)?"
                    r"|\w*mitarbeiter(?:in)?|\w*kauf(?:mann|frau)|employee|agent|advis[eo]r|teacher|professor|programm(?:er|ierer)\w*"
                    r"|recruiter|editor|writer|chargee?|commerciale?|comercial|vendedor[a]?|\w*verkaufer(?:in)?|planner|operator|worker"
-                   r"|buchhalter(?:in)?|comptable|contable|controller(?:in)?|product owner|scrum master|salesperson|salesman"),
+                   r"|buchhalter(?:in)?|comptable|contable|controller(?:in)?"
+                   r"|(?:business|talent|people|acquisition) partner|product owner|scrum master|salesperson|salesman"),
 )  # fmt: skip
 
 _FUNCTION_RULES = (
@@ -66,23 +68,27 @@ _FUNCTION_RULES = (
                            r"|director[a]? general|direct(?:eur|rice) generale?|gerente general|gerante?|vorstand\w*"
                            r"|gescha?e?fts(?:fu|fue|leit)\w*|chairman|consejer[oa] delegad[oa]|board member"),
     ("sales", r"sales\w*|presales|\w*vertrieb\w*|verkauf\w*|ventes?|ventas|vendedor[a]?|commerciale?|comercial|business development"
-              r"|account (?:executive|manager|director)|key account\w*|[sb]dr|revenue|cro|aussendienst\w*"),
+              r"|account (?:executive|manager|director)|(?:ingenieure?|chargee?) d affaires|key account\w*"
+              r"|[sb]dr|revenue|cro|aussendienst\w*"),
     ("marketing", r"\w*marketing\w*|brand\w*|marca|content|seo|sea|communications?|\w*kommunikation\w*|comunicacion|pr|public relations"
                   r"|growth|demand gen\w*|cmo|social media|community|advertising|werb\w*|publicidad|publicite|presse\w*"),
     ("technology", r"it|software\w*|develop(?:er|ers|ment)|\w*entwickl\w*|developpe\w*|desarrollador[a]?|\w*engineer\w*|\w*ingenieur\w*"
-                   r"|ingenier\w*|devops|sre|c[ti]o|ciso|information|informati\w*|edv|technolog\w*|technical|technik\w*|techniques?"
+                   r"|ingenier\w*|devops|sre|c[ti]o|ciso|dsi|information|informati\w*|edv|technolog\w*|technical|technik\w*|techniques?"
                    r"|tecnologia|tech|cloud|infrastructure|security|cyber\w*|systems?|sistemas|network\w*|netzwerk\w*|web\w*"
                    r"|programm(?:er|ierer)\w*"),
     ("data", r"data\w*|daten(?!schutz)\w*|datos|donnees|bi|business intelligence|analytics|machine learning|ml|ai|ki|statisti\w*|cdo"),
     ("product", r"products?|produkt(?!ion)\w*|produits?|producto|ux|ui|cpo|\w*design\w*|diseno"),
     ("finance", r"financ\w*|\w*finan[zc]\w*|account(?:ants?|ing)|accounts (?:payable|receivable)|controll(?:er|ing|erin)|controleu\w*"
-                r"|treasur\w*|tresor\w*|\w*buchhalt\w*|compta\w*|contab\w*|audit\w*|tax|steuer\w*|cfo|payroll|rechnungswesen|billing"),
-    ("people", r"hr|human resources|people|talent\w*|recruit\w*|personal(?! assistant| trainer)\w*|chro|rh|ressources humaines"
+                r"|treasur\w*|tresor\w*|\w*buchhalt\w*|compta\w*|contab\w*|audit\w*|tax|steuer\w*|cfo|daf|payroll|rechnungswesen|billing"
+                r"|kaufmannische[rn]? (?:leit\w*|direktor(?:in)?)"),
+    ("people", r"hr|human resources|people|talent\w*|recruit\w*|personal(?! assistant| trainer)\w*|chro|d?rh|ressources humaines"
                r"|recursos humanos|rrhh|learning"),
     ("operations", r"operations?|operativ\w*|operaciones|ops|coo|supply\w*|logisti\w*|production|produktion\w*|produccion|fertigung\w*"
-                   r"|manufactur\w*|quality|\w*qualit\w*|calidad|plant|warehouse|lager\w*|facilit\w*|maintenance|betriebs?\w*|werks?leit\w*"),
+                   r"|manufactur\w*|quality|\w*qualit\w*|calidad|plant|warehouse|lager\w*|almacen"
+                   r"|facilit\w*|maintenance|betriebs?\w*|werks?leit\w*"),
     ("purchasing", r"purchas\w*|procurement|\w*einkauf\w*|achats?|acheteu\w*|compras|comprador[a]?|buyer|sourcing|beschaffung\w*"),
-    ("legal", r"legal|lawyer|counsel|attorney|rechts?\w*|jurist\w*|juridi\w*|avocate?|abogad[oa]|compliance|privacy|datenschutz\w*"),
+    ("legal", r"legal|lawyer|counsel|attorney|rechts?\w*|\w*anwalt(?:in)?|jurist\w*|juridi\w*|avocate?|abogad[oa]"
+              r"|compliance|privacy|datenschutz\w*"),
     ("customer_service", r"customer\w*|clients?|clientele|support|kunden\w*|service ?desk|help ?desk|atencion|soporte|cco"),
     ("research", r"research\w*|forsch\w*|r d|scientist|recherche|investigacion|science"),
     ("consulting", r"consult\w*|\w*berat\w*|advis\w*|conseil\w*"),

@@ -3,7 +3,9 @@
 ``import leadloop as ll`` is the front door for notebooks; everything else is imported from data, features, training and serving.
 """
 
+from leadloop import features
 from leadloop.notebook import (
+    attribute,
     build_dataset,
     check_grades,
     fit_table,
@@ -24,8 +26,10 @@ from leadloop.notebook import (
 )
 
 __all__ = [
+    "attribute",
     "build_dataset",
     "check_grades",
+    "features",
     "fit_table",
     "grades",
     "import_tables",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from data.errors import LeadloopError
 from leadloop import console
-from leadloop.commands import leads, learning, setup, upkeep, versions
+from leadloop.commands import channels, features, files, leads, learning, setup, upkeep, versions
 from leadloop.commands.application import app
 
-__all__ = ["app", "leads", "learning", "main", "setup", "upkeep", "versions"]
+__all__ = ["app", "channels", "features", "files", "leads", "learning", "main", "setup", "upkeep", "versions"]
 
 
 def main() -> None:

@@ -35,8 +35,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
         grid.add_column(header, justify="right" if numeric else "left")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
-    # Piped output has no width of its own; 80 columns would break every long name.
-    out.print(grid, width=None if out.is_terminal else 140)
+    # Piped output has no width of its own; 80 columns would break every long name. Printing to `out` would cut any width to those.
+    wide = out if out.is_terminal else Console(file=out.file, width=max(140, out.width), highlight=False)
+    wide.print(grid)
 
 
 @contextmanager

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from data.asof import snapshots_at
 from data.domain import parse_instant, to_instant
 from data.errors import ConfigError
+from data.intake import load_intake
 from data.settings import Settings
 from data.snapshots import Snapshots
 from data.sources.importing import import_tables as _import_tables
 from data.sources.report import ImportReport
 from data.store import Store
 from data.store import open_store as _open_store
+from features.defining import read_features
+from features.spec import Feature
+from leadloop.attribution import attribute
 from leadloop.upkeep import check_grades, grades, recalibrate
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
@@ -40,7 +45,7 @@ from training.scorer.registry import ModelVersion, Registry
 from training.scorer.scorer import Scorer
 
 __all__ = [
-    "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
+    "attribute", "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
     "open_registry", "open_store", "promote", "recalibrate", "register", "reproduce", "rollback", "scores",
     "snapshots", "train",
 ]  # fmt: skip
@@ -94,6 +99,7 @@ def import_tables(
         mapping=None if mapping is None else Path(mapping),
         dry_run=dry_run,
         now=instant(),
+        intake=load_intake(settings().intake),
     )
 
 
@@ -105,9 +111,14 @@ def build_dataset(
     now: Moment = None,
     ages_days: Sequence[float] | None = None,
     immature: str | None = None,
+    features: Sequence[Feature | Mapping[str, Any]] | str | Path = (),
 ) -> Dataset:
-    """Features, labels and weights of every (lead, cutoff) whose label is known at ``now`` (this moment by default)."""
+    """Features, labels and weights of every (lead, cutoff) whose label is known at ``now`` (this moment by default).
+
+    ``features`` are added to the catalog's: definitions made with ``leadloop.features``, or the TOML file that holds them.
+    """
     usual = TrainConfig()
+    own = read_features(features) if isinstance(features, str | Path) else features
     return _build_dataset(
         store,
         goal=goal,
@@ -115,6 +126,7 @@ def build_dataset(
         now=instant(now),
         ages_days=usual.ages_days if ages_days is None else tuple(ages_days),
         immature=usual.immature if immature is None else immature,
+        own=own,
     )
 
 
@@ -176,7 +188,7 @@ def load_scorer(which: str | Path = "champion", *, goal: str | None = None) -> S
 def snapshots(store: Store, lead_ids: Sequence[str] | None = None, *, cutoff: Moment = None) -> Snapshots:
     """What is known about these leads (all by default) at the cutoff (this moment by default)."""
     at = instant(cutoff)
-    chosen = store.lead_ids(created_before=at + 1) if lead_ids is None else list(lead_ids)
+    chosen = store.lead_ids(created_before=at + 1, standing_at=at) if lead_ids is None else list(lead_ids)
     return snapshots_at(store, chosen, cutoff=at)
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from serving import pages, problems
 from serving.limits import BodyLimit
 from serving.parts import Parts
-from serving.routes import leads, model, outcomes, score, touchpoints
+from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
 
@@ -26,7 +26,7 @@ def build_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for room in (score, leads, touchpoints, outcomes, model):
+    for room in (score, leads, touchpoints, outcomes, links, model, openapi):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
     _describe_refusals(app)
@@ -41,5 +41,5 @@ def _describe_refusals(app: FastAPI) -> None:
     for methods in document["paths"].values():
         for call in methods.values():
             for status, answer in call["responses"].items():
-                if status != "200":
+                if status != "200" and answer.get("content"):
                     answer["content"] = {problems.MEDIA_TYPE: next(iter(answer["content"].values()))}

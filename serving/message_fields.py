@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from data.domain import CUSTOM_PREFIX, SECOND, check_id, check_text, parse_instant
@@ -18,7 +19,8 @@ from serving.problems import Problem
 # How far ahead of ours a sender's clock may be; less than that is taken for "now".
 CLOCK_SKEW = 300 * SECOND
 
-_MAX_LABEL = 200
+MAX_LABEL = 200
+MAX_WARNINGS = 10
 _CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
 
 T = TypeVar("T")
@@ -36,6 +38,37 @@ def refuse_unknown(message: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for name in message:
         if name not in known:
             raise unknown_field(name, known)
+
+
+def without_unknown(
+    message: dict[str, Any], known: tuple[str, ...], *, ignored: list[str] | None
+) -> dict[str, Any]:
+    """The message without the fields that are not among ``known``; what was left out is told in ``ignored``.
+
+    Raises Problem for the first such field when ``ignored`` is None.
+    """
+    if ignored is None:
+        refuse_unknown(message, known)
+        return message
+    for name in message:
+        if name not in known:
+            note_ignored(name, known, ignored)
+    return {name: value for name, value in message.items() if name in known}
+
+
+def note_ignored(name: str, known: tuple[str, ...], ignored: list[str]) -> None:
+    """Add the warning that this field was left out, unless it is there already or there are ten.
+
+    Looking for the nearest name takes long beside reading a field, so it is not done for more than are shown, nor twice.
+    """
+    if len(ignored) < MAX_WARNINGS and (warning := _ignored_field(name[:100], known)) not in ignored:
+        ignored.append(warning)
+
+
+@lru_cache(maxsize=1_000)
+def _ignored_field(name: str, known: tuple[str, ...]) -> str:
+    hint = did_you_mean(name, known)
+    return f"a field {plain_name(name)} was ignored{hint if 'did you mean' in hint else '.'}"
 
 
 def is_custom(name: str) -> bool:
@@ -85,7 +118,7 @@ def id_of(message: Mapping[str, Any], name: str) -> str | None:
 
 def label_of(message: Mapping[str, Any], name: str) -> str | None:
     """The short text in that field, None for null or blank."""
-    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=_MAX_LABEL))
+    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=MAX_LABEL))
 
 
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from data.domain import (
     OUTCOME_KINDS,
     PROFILE_FIELDS,
     Lead,
+    Link,
     Outcome,
     Touchpoint,
     check_id,
     check_number,
     check_profile,
-    check_text,
 )
 from data.errors import did_you_mean
+from data.intake import Intake
 from serving.message_fields import (
     at_pointer,
     check_object,
@@ -32,18 +34,17 @@ from serving.message_fields import (
     is_custom,
     label_of,
     missing_field,
+    note_ignored,
     refuse_unknown,
     unknown_field,
 )
 from serving.problems import Problem
+from serving.touches import received_touchpoint, touchpoint_of
 
 MAX_ITEMS = 10_000
 
-_LEAD_FIELDS = ("lead_id", "created_at")
+_LEAD_FIELDS = ("lead_id", "anonymous_id", "created_at")
 _SCORE_FIELDS = (*_LEAD_FIELDS, "touchpoints", "store")
-_TOUCH_FIELDS = (
-    "touchpoint_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "source",
-)  # fmt: skip
 _OUTCOME_FIELDS = ("outcome_id", "lead_id", "kind", "occurred_at", "amount", "undoes", "source")
 
 T = TypeVar("T")
@@ -51,17 +52,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LeadMessage:
-    """One lead to score or to keep. ``touchpoints`` carry the time they occurred, not yet the time they were received."""
+    """One lead to score or to keep. ``touchpoints`` carry the time they occurred, not yet the time they were received.
+
+    ``anonymous_id`` is the visitor who turned out to be this lead. ``warnings`` are the fields that were ignored on demand.
+    """
 
     lead_id: str | None
     created_at: int | None
     profile: Mapping[str, str | float]
     touchpoints: tuple[Touchpoint, ...] = ()
     is_to_store: bool = True
+    anonymous_id: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def says_something(self) -> bool:
         return bool(self.profile) or bool(self.touchpoints)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to keep of it."""
+        return self.says_something or self.anonymous_id is not None
 
     def lead(self, *, now: int) -> Lead:
         """The lead as stated now. Needs a ``lead_id``."""
@@ -70,14 +81,16 @@ class LeadMessage:
         created = now if self.created_at is None else min(self.created_at, now)
         return Lead(self.lead_id, created, self.profile, observed_at=now, received_at=now)
 
+    def links(self, *, now: int) -> list[Link]:
+        """The link it states, as received now."""
+        if self.lead_id is None or self.anonymous_id is None:
+            return []
+        link_id = derived_id(self.anonymous_id, self.lead_id)
+        return [Link(link_id, self.anonymous_id, self.lead_id, occurred_at=now, received_at=now)]
+
     def received(self, *, now: int) -> list[Touchpoint]:
         """Its touchpoints as received now."""
         return [received_touchpoint(t, now=now) for t in self.touchpoints]
-
-
-def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
-    """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
-    return replace(touchpoint, occurred_at=min(touchpoint.occurred_at, now), received_at=now)
 
 
 def received_outcome(outcome: Outcome, *, now: int) -> Outcome:
@@ -85,7 +98,14 @@ def received_outcome(outcome: Outcome, *, now: int) -> Outcome:
     return replace(outcome, occurred_at=min(outcome.occurred_at, now), received_at=now)
 
 
-def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessage:
+def read_score(
+    body: object,
+    *,
+    fields: Collection[str],
+    now: int,
+    intake: Intake | None = None,
+    is_lenient: bool = False,
+) -> LeadMessage:
     """One lead to score: ``lead_id``, ``created_at``, profile and custom fields, ``touchpoints``, ``store``.
 
     Parameters
@@ -93,6 +113,8 @@ def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessag
     body : the JSON value.
     fields : further profile fields that the served model reads.
     now : the service's time; nothing may have happened more than five minutes later.
+    intake : how channels are told; touchpoints it leaves out are left out.
+    is_lenient : ignore fields nobody knows, with a warning each, instead of refusing the first.
 
     Raises
     ------
@@ -100,18 +122,22 @@ def read_score(body: object, *, fields: Collection[str], now: int) -> LeadMessag
         422 with the place and the reason.
     """
     message = check_object(body, what="a lead")
-    lead_id, created_at, profile = _lead(message, fields=fields, known=_SCORE_FIELDS, now=now)
+    ignored: list[str] | None = [] if is_lenient else None
+    lead_id, created_at, profile = _lead(
+        message, fields=fields, known=_SCORE_FIELDS, now=now, ignored=ignored
+    )
+    anonymous_id = _anonymous(message, lead_id=lead_id)
     is_to_store = message.get("store")
     if is_to_store is not None and not isinstance(is_to_store, bool):
         raise Problem(422, "invalid", "store must be true or false", pointer="/store")
     items = message.get("touchpoints")
     if items is not None and not isinstance(items, list):
         raise Problem(422, "invalid", "touchpoints must be a list of objects", pointer="/touchpoints")
-    touchpoints = tuple(
-        at_pointer(f"/touchpoints/{i}", lambda item=item: _touchpoint(item, lead_id=lead_id or "", now=now))  # type: ignore[misc]
-        for i, item in enumerate(items or ())
-    )
-    return LeadMessage(lead_id, created_at, profile, touchpoints, is_to_store=is_to_store is not False)
+    read = partial(touchpoint_of, lead_id=lead_id or "", now=now, intake=intake, ignored=ignored)
+    found = [at_pointer(f"/touchpoints/{i}", partial(read, item)) for i, item in enumerate(items or ())]
+    touchpoints = tuple(item for item in found if isinstance(item, Touchpoint))
+    is_kept = is_to_store is not False
+    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id, tuple(ignored or ()))
 
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:
@@ -120,21 +146,7 @@ def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage
     lead_id, created_at, profile = _lead(message, fields=fields, known=_LEAD_FIELDS, now=now)
     if lead_id is None:
         raise missing_field("lead_id", "the CRM's id of the lead")
-    return LeadMessage(lead_id, created_at, profile)
-
-
-def read_touchpoint(body: object, *, now: int) -> Touchpoint:
-    """One touchpoint to keep: ``lead_id``, ``type``, ``occurred_at`` and what else is known.
-
-    Without a ``touchpoint_id`` one is derived from the content, so that the same message twice is still one touchpoint.
-    """
-    message = check_object(body, what="a touchpoint")
-    known = ("lead_id", *_TOUCH_FIELDS)
-    refuse_unknown(message, known)
-    if message.get("lead_id") is None:
-        raise missing_field("lead_id", "the CRM's id of the lead")
-    lead_id = checked_value("lead_id", lambda: check_id(message["lead_id"], name="lead_id"))
-    return _touchpoint({k: v for k, v in message.items() if k != "lead_id"}, lead_id=lead_id, now=now)
+    return LeadMessage(lead_id, created_at, profile, anonymous_id=_anonymous(message, lead_id=lead_id))
 
 
 def read_outcome(body: object, *, now: int) -> Outcome:
@@ -205,15 +217,22 @@ def check_count(items: list[Any], *, name: str) -> None:
 
 
 def _lead(
-    message: Mapping[str, Any], *, fields: Collection[str], known: tuple[str, ...], now: int
+    message: Mapping[str, Any],
+    *,
+    fields: Collection[str],
+    known: tuple[str, ...],
+    now: int,
+    ignored: list[str] | None = None,
 ) -> tuple[str | None, int | None, dict[str, str | float]]:
     profile = {name: value for name, value in message.items() if name not in known}
     extra = tuple(sorted(fields))
-    for name in profile:
-        if name in PROFILE_FIELDS or name in fields:
+    for name in tuple(profile):
+        if name in PROFILE_FIELDS or name in fields or is_custom(name):
             continue
-        if not is_custom(name):
+        if ignored is None:
             raise unknown_field(name, (*known, *PROFILE_FIELDS, *extra))
+        note_ignored(name, (*known, *PROFILE_FIELDS, *extra), ignored)
+        del profile[name]
     lead_id = id_of(message, "lead_id")
     created_at = None if message.get("created_at") is None else instant_of(message, "created_at", now=now)
     checked = {}
@@ -222,28 +241,8 @@ def _lead(
     return lead_id, created_at, checked
 
 
-def _touchpoint(body: object, *, lead_id: str, now: int) -> Touchpoint:
-    message = check_object(body, what="a touchpoint")
-    refuse_unknown(message, _TOUCH_FIELDS)
-    occurred_at = instant_of(message, "occurred_at", now=now)
-    kind = label_of(message, "type")
-    if kind is None:
-        raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
-    channel, campaign, direction = (label_of(message, name) for name in ("channel", "campaign", "direction"))
-    content = checked_value("content", lambda: check_text(message.get("content"), name="content"))
-    value = checked_value("value", lambda: check_number(message.get("value"), name="value"))
-    touchpoint_id = id_of(message, "touchpoint_id")
-    if touchpoint_id is None:
-        touchpoint_id = derived_id(lead_id, occurred_at, kind, channel, campaign, content, direction, value)
-    return Touchpoint(
-        touchpoint_id=touchpoint_id,
-        lead_id=lead_id,
-        occurred_at=occurred_at,
-        type=kind,
-        channel=channel,
-        campaign=campaign,
-        content=content,
-        direction=direction,
-        value=value,
-        source=label_of(message, "source") or "api",
-    )
+def _anonymous(message: Mapping[str, Any], *, lead_id: str | None) -> str | None:
+    anonymous_id = id_of(message, "anonymous_id")
+    if anonymous_id is not None and lead_id is None:
+        raise missing_field("lead_id", "an anonymous_id says which visitor the lead is")
+    return anonymous_id

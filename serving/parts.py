@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from data.intake import Intake
 from data.store import Store
 from serving.json_body import read_json
 from serving.live import LiveScorer, Served
@@ -27,6 +28,7 @@ class Parts:
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
     metrics : where scores and outcomes are counted.
+    intake : how channels are told and which visits are left out.
     score_patience, write_patience : seconds a score and a write wait for the store.
     """
 
@@ -36,6 +38,7 @@ class Parts:
     clock: Clock
     max_body_bytes: int = 10_485_760
     metrics: Counts = field(default_factory=Uncounted)
+    intake: Intake = field(default_factory=Intake)
     score_patience: float = 1.0
     write_patience: float = 10.0
 

@@ -39,18 +39,24 @@ _TITLES = {
 logger = logging.getLogger("leadloop.serving")
 
 
+class ProblemPlace(BaseModel):
+    """Where a message cannot be used."""
+
+    index: int | None = Field(default=None, description="position in a list of items, from 0")
+    pointer: str | None = Field(default=None, description="JSON pointer of the field")
+    detail: str = Field(description="what is wrong there")
+
+
 class ProblemOut(BaseModel):
-    """The document of a refusal."""
+    """The document of a refusal (RFC 9457)."""
 
     type: str = Field(description="about:blank, or an address that explains this kind of problem")
-    title: str
-    status: int
-    detail: str
+    title: str = Field(description="what the status means here")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="the same as message")
     code: str = Field(description="stable name of the problem, for programs")
     message: str = Field(description="what is wrong and how to mend it, for people")
-    errors: list[dict[str, Any]] | None = Field(
-        default=None, description="where: JSON pointers, or the index of an item of a list"
-    )
+    errors: list[ProblemPlace] | None = Field(default=None, description="where, when it is a certain place")
 
 
 class Problem(Exception):  # noqa: N818 - it is the problem, as RFC 9457 calls it
@@ -125,7 +131,22 @@ class Problem(Exception):  # noqa: N818 - it is the problem, as RFC 9457 calls i
 
     def response(self) -> Response:
         body = json.dumps(self.document(), allow_nan=False).encode()
-        return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+        return _Refusal(body, status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+
+
+class _Refusal(Response):
+    """A problem document, called plain JSON where the caller asks for that alone: some CRMs drop a media type they do not know."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _takes_json_only(scope):
+            self.headers["content-type"] = "application/json"
+        await super().__call__(scope, receive, send)
+
+
+def _takes_json_only(scope: Scope) -> bool:
+    accepted = b",".join(value for name, value in scope.get("headers", ()) if name == b"accept").lower()
+    ranges = {part.split(b";")[0].strip() for part in accepted.split(b",")}
+    return b"application/json" in ranges and not ranges & {MEDIA_TYPE.encode(), b"application/*", b"*/*"}
 
 
 def no_model() -> Problem:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,10 @@ class Scoring:
         self._clock = clock
         self._patience = patience
 
-    async def score(self, messages: Sequence[LeadMessage], served: Served) -> list[Answer | Problem]:
-        """An answer or a problem for each message, in order.
+    async def score(
+        self, messages: Sequence[LeadMessage], served: Served, *, with_reasons: bool = True
+    ) -> list[Answer | Problem]:
+        """An answer or a problem for each message, in order. Without reasons, they are not computed.
 
         When the store does not answer in time, what the request itself says is scored (``degraded``), and a lead that is only named by its
         id gets a 503 problem.
@@ -74,18 +76,19 @@ class Scoring:
         try:
             if len(messages) <= _SCORED_INSIDE:
                 return await self._writer.run(
-                    lambda now: self._scored_and_logged(messages, served, now), patience=self._patience
+                    lambda now: self._scored_and_logged(messages, served, now, with_reasons),
+                    patience=self._patience,
                 )
             # A bulk writes and reads for longer than one lead does.
             patience = self._patience + len(messages) / 250
             now, seen = await self._writer.run(
                 lambda now: (now, self._keep(messages, now)), patience=patience
             )
-            answers, rows = await run_in_threadpool(answers_of, seen, served, now)
+            answers, rows = await run_in_threadpool(answers_of, seen, served, now, with_reasons=with_reasons)
         except Problem as problem:
             if problem.code != store_away().code:
                 raise
-            return await self._degraded(messages, served)
+            return await self._degraded(messages, served, with_reasons)
         try:
             await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
         except Problem:
@@ -94,24 +97,30 @@ class Scoring:
         return answers
 
     def _scored_and_logged(
-        self, messages: Sequence[LeadMessage], served: Served, now: int
+        self, messages: Sequence[LeadMessage], served: Served, now: int, with_reasons: bool
     ) -> list[Answer | Problem]:
-        answers, rows = answers_of(self._keep(messages, now), served, now)
+        seen = self._keep(messages, now)
+        answers, rows = answers_of(seen, served, now, with_reasons=with_reasons)
         if rows:
             self._store.log_scores(rows)
         return answers
 
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """Write what is to be kept, then read every history once."""
-        kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.says_something]
+        kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.is_news]
         conflicts: dict[str, list[ConflictKey]] = {}
         if kept:
             self._store.add_leads([m.lead(now=now) for m in kept], now=now)
+            links = [link for m in kept for link in m.links(now=now)]
+            if links:
+                self._store.add_links(links, now=now)
             touchpoints = [t for m in kept for t in m.received(now=now)]
             if touchpoints:
                 for key in self._store.add_touchpoints(touchpoints, now=now).conflict_keys:
                     conflicts.setdefault(key[2], []).append(key)
-        return self._seen(messages, self._histories(messages, now), now, conflicts=conflicts)
+        unkept = [t for m in messages if not m.is_to_store and m.lead_id is not None for t in m.touchpoints]
+        known = self._store.held_touchpoints(unkept) if unkept else set()
+        return self._seen(messages, self._histories(messages, now), now, conflicts=conflicts, known=known)
 
     def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
         ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
@@ -125,10 +134,14 @@ class Scoring:
         *,
         is_kept: bool = True,
         conflicts: Mapping[str, Sequence[ConflictKey]] | None = None,
+        known: Collection[tuple[str, str]] = (),
     ) -> list[Seen | Problem]:
         found: list[Seen | Problem] = []
         for message in messages:
             held = None if message.lead_id is None else histories.get(message.lead_id)
+            if is_kept and not message.is_to_store and (links := message.links(now=now)):
+                # Each by itself: what one message says without keeping it is no matter to the others.
+                held = self._store.histories([links[0].lead_id], cutoff=now, also=links).get(links[0].lead_id)
             is_stored = is_kept and message.is_to_store and held is not None
             if held is None and not message.says_something:
                 found.append(no_information(message) if is_kept else store_away())
@@ -136,10 +149,12 @@ class Scoring:
                 of_lead = tuple((conflicts or {}).get(held.lead_id, ()))
                 found.append(Seen(message, held, is_stored=True, conflicts=of_lead))
             else:
-                found.append(Seen(message, joined(held, message, now=now), is_stored=False))
+                found.append(Seen(message, joined(held, message, now=now, known=known), is_stored=False))
         return found
 
-    async def _degraded(self, messages: Sequence[LeadMessage], served: Served) -> list[Answer | Problem]:
+    async def _degraded(
+        self, messages: Sequence[LeadMessage], served: Served, with_reasons: bool
+    ) -> list[Answer | Problem]:
         now = self._clock()
         histories: Mapping[str, LeadHistory] = {}
         try:
@@ -148,7 +163,9 @@ class Scoring:
         except (TimeoutError, *STORE_FAULTS) as fault:
             logger.warning("scoring without the store: %s", reason_of(fault))
         seen = self._seen(messages, histories, now, is_kept=False)
-        answers, rows = await run_in_threadpool(answers_of, seen, served, now, is_degraded=True)
+        answers, rows = await run_in_threadpool(
+            answers_of, seen, served, now, is_degraded=True, with_reasons=with_reasons
+        )
         self._log_later(rows)
         if len(messages) == 1 and isinstance(answers[0], Problem):
             raise answers[0]
@@ -175,11 +192,16 @@ def no_information(message: LeadMessage) -> Problem:
     return Problem(422, "no_information", said)
 
 
-def joined(held: LeadHistory | None, message: LeadMessage, *, now: int) -> LeadHistory:
-    """What is held about a lead and what the message adds, as if it had been kept now."""
+def joined(
+    held: LeadHistory | None, message: LeadMessage, *, now: int, known: Collection[tuple[str, str]] = ()
+) -> LeadHistory:
+    """What is held about a lead and what the message adds, as if it had been kept now.
+
+    ``known`` are (source, id) of touchpoints that are held already: the lead has them in its history, or they are another's.
+    """
     lead_id = message.lead_id or ""
     stated = (ProfileVersion(now, now, message.profile),) if message.profile else ()
-    received = tuple(message.received(now=now))
+    received = tuple(t for t in message.received(now=now) if (t.source, t.touchpoint_id) not in known)
     if held is None:
         created = now if message.created_at is None else min(message.created_at, now)
         return LeadHistory(lead_id, created, profiles=stated, touchpoints=received)
@@ -192,15 +214,24 @@ def joined(held: LeadHistory | None, message: LeadMessage, *, now: int) -> LeadH
 
 
 def answers_of(
-    seen: Sequence[Seen | Problem], served: Served, now: int, *, is_degraded: bool = False
+    seen: Sequence[Seen | Problem],
+    served: Served,
+    now: int,
+    *,
+    is_degraded: bool = False,
+    with_reasons: bool = True,
 ) -> tuple[list[Answer | Problem], list[ScoreRow]]:
-    """Answers in order, and their rows for the log: one matrix and one call of the scorer for all of them."""
+    """Answers in order, and their rows for the log: one matrix and one call of the scorer for all of them.
+
+    Without reasons, they and the parts of the points are null; score and log are the same.
+    """
     good = [item for item in seen if isinstance(item, Seen)]
     if not good:
         return [item for item in seen if isinstance(item, Problem)], []
     scorer = served.scorer
     matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good]))
-    scored, reasons = scorer.score_matrix(matrix), scorer.reasons(matrix)
+    scored = scorer.score_matrix(matrix)
+    reasons: Sequence[LeadReasons | None] = scorer.reasons(matrix) if with_reasons else [None] * len(good)
     scored_at = format_instant(now)
     made: list[Answer] = []
     rows: list[ScoreRow] = []
@@ -214,9 +245,6 @@ def answers_of(
             "low": number_or_none(scored.low[i]),
             "high": number_or_none(scored.high[i]),
             "points": float(scored.points[i]),
-            "baseline_points": float(why.baseline_points),
-            "fit_points": float(why.fit_points),
-            "engagement_points": float(why.engagement_points),
             **reason_members(why),
             "model_version": served.version,
             "score_id": score_id,
@@ -228,6 +256,7 @@ def answers_of(
             "degraded": is_degraded,
             "conflicts": len(item.conflicts),
             "conflict_ids": ", ".join(shown_ids(item.conflicts)) or None,
+            "warnings": " ".join(item.message.warnings) or None,
         }
         made.append(answer)
         rows.append(
@@ -243,7 +272,8 @@ def answers_of(
                 points=answer["points"],
                 features=np.ascontiguousarray(matrix.X[i], dtype=np.float64).tobytes(),
                 reasons=json.dumps(
-                    [[r.sentence, r.points] for r in why.reasons[:N_REASONS]], ensure_ascii=False
+                    [[r.sentence, r.points] for r in (why.reasons[:N_REASONS] if why else ())],
+                    ensure_ascii=False,
                 ),
                 stored=item.is_stored,
             )
@@ -252,11 +282,16 @@ def answers_of(
     return [next(answers) if isinstance(item, Seen) else item for item in seen], rows
 
 
-def reason_members(why: LeadReasons) -> dict[str, Any]:
-    """``reason_1`` to ``reason_5`` with their points, null where there are fewer."""
-    members: dict[str, Any] = {}
+def reason_members(why: LeadReasons | None) -> dict[str, Any]:
+    """The parts of the points, and ``reason_1`` to ``reason_5`` with theirs, null where there are fewer."""
+    members: dict[str, Any] = {
+        "baseline_points": None if why is None else float(why.baseline_points),
+        "fit_points": None if why is None else float(why.fit_points),
+        "engagement_points": None if why is None else float(why.engagement_points),
+    }
+    reasons = () if why is None else why.reasons
     for n in range(N_REASONS):
-        reason = why.reasons[n] if n < len(why.reasons) else None
+        reason = reasons[n] if n < len(reasons) else None
         members[f"reason_{n + 1}"] = None if reason is None else reason.sentence
         members[f"reason_{n + 1}_points"] = None if reason is None else float(reason.points)
     return members

@@ -20,6 +20,7 @@ from typing import Any
 
 import bentoml
 
+from data.intake import load_intake
 from data.settings import Settings
 from data.store import open_store
 from serving.app import build_app
@@ -51,6 +52,7 @@ def service_metrics() -> Metrics:
 
 def start_parts(settings: Settings) -> Parts:
     """The collaborators of a worker, started: store open, writer and model watch running."""
+    intake = load_intake(settings.intake)
     store = open_store(settings.store_url)
     writer = Writer(store, clock=clock)
     metrics = service_metrics()
@@ -70,6 +72,7 @@ def start_parts(settings: Settings) -> Parts:
         clock=clock,
         max_body_bytes=settings.max_body_bytes,
         metrics=metrics,
+        intake=intake,
     )
 
 

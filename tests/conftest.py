@@ -1,6 +1,7 @@
 """What all tests share: how hard properties are tried, and both databases.
 
-``HYPOTHESIS_PROFILE=nightly`` tries 2,000 examples instead of 100. PostgreSQL tests start a server of their own from the system's
+``LEADLOOP_HYPOTHESIS=nightly`` or ``--hypothesis-profile nightly`` tries 2,000 examples instead of 200 (``make nightly`` does so for
+features). PostgreSQL tests start a server of their own from the system's
 binaries, on loopback, and throw it away; ``LEADLOOP_TEST_POSTGRES=postgresql+psycopg://...`` uses one that runs already.
 """
 
@@ -21,9 +22,12 @@ from hypothesis import HealthCheck, settings
 
 # A store made by a fixture serves all examples of one test; the tests clear it themselves.
 _CALM = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_CALM)
+# The same examples in every run: a change is judged by what it changed. New examples are the nightly run's task.
+settings.register_profile(
+    "default", max_examples=200, deadline=None, derandomize=True, suppress_health_check=_CALM
+)
 settings.register_profile("nightly", max_examples=2_000, deadline=None, suppress_health_check=_CALM)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("LEADLOOP_HYPOTHESIS", "default"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from data.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 
 # Alembic's environment is a module-level proxy: two threads must not run it at once.
 _one_at_a_time = threading.Lock()

@@ -16,8 +16,9 @@ from data.sources.reading import Fields
 _SAYING = {
     "touchpoints": ("lead_id", "type", "channel", "campaign", "content", "direction", "value"),
     "outcomes": ("lead_id", "kind", "undoes", "amount"),
+    "links": ("from_id", "lead_id"),
 }
-_ID = {"touchpoints": "touchpoint_id", "outcomes": "outcome_id"}
+ID_OF = {"touchpoints": "touchpoint_id", "outcomes": "outcome_id", "links": "link_id"}
 
 
 def give_ids(fields: Fields, kind: str, rows: np.ndarray) -> None:
@@ -25,12 +26,13 @@ def give_ids(fields: Fields, kind: str, rows: np.ndarray) -> None:
 
     The same row always gets the same id, so two rows that say the same are one.
     """
-    name = _ID[kind]
+    name = ID_OF[kind]
     ids = fields.columns.get(name)
     if ids is None:
         ids = fields.columns[name] = np.full(fields.n, None, dtype=object)
     rows = rows[pd.isna(ids[rows])]
-    parts = [fields.columns["occurred_at"][rows].tolist()]
+    # A link is the same whenever it is stated; what else happens twice is two.
+    parts = [] if kind == "links" else [fields.columns["occurred_at"][rows].tolist()]
     for column in _SAYING[kind]:
         if column in fields.columns:
             parts.append(fields.columns[column][rows].tolist())
@@ -47,7 +49,7 @@ def without_duplicates(fields: Fields, kind: str, rows: np.ndarray) -> tuple[np.
     nothing = np.zeros(0, dtype=np.int64)
     if kind == "leads":
         return _lead_rows(fields, rows), nothing
-    code, _ = pd.factorize(fields.columns[_ID[kind]][rows])
+    code, _ = pd.factorize(fields.columns[ID_OF[kind]][rows])
     shared = np.bincount(code)[code] > 1
     if not shared.any():
         return rows, nothing
@@ -62,7 +64,7 @@ def without_duplicates(fields: Fields, kind: str, rows: np.ndarray) -> tuple[np.
     first = some[frame.drop_duplicates("code").index.to_numpy()]
     by_id = frame.groupby("code", sort=False)
     is_other = np.zeros(len(frame), dtype=bool)
-    for said in ("occurred", "said"):
+    for said in ("said",) if kind == "links" else ("occurred", "said"):
         is_other |= (frame[said] != by_id[said].transform("first")).to_numpy()
     others = np.sort(some[frame.index.to_numpy()[is_other]])
     return np.sort(np.concatenate([rows[~shared], first])), others

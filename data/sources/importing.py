@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data.domain import Lead, Outcome, Touchpoint
+from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import ConfigError, ContractError
-from data.sources.duplicates import give_ids, without_duplicates
+from data.intake import Intake
+from data.sources.duplicates import ID_OF, give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
 from data.sources.reading import NOT_WANTED, Fields, read_fields
 from data.sources.report import ImportReport, TableReport
 from data.sources.tables import Rows, TableFile, open_table
+from data.sources.visits import take_in
 from data.store import Added, Store
 
 Progress = Callable[[str, int, int], None]
@@ -51,6 +53,7 @@ def import_tables(
     source: str | None = None,
     dry_run: bool = False,
     now: int,
+    intake: Intake | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import the files in a folder.
@@ -62,6 +65,7 @@ def import_tables(
     source : name to keep ids apart by, instead of the mapping's.
     dry_run : read, check and report, write nothing.
     now : instant of the import, microseconds UTC.
+    intake : rules of channels and left-out visits where the mapping has none.
     progress : called with (file, rows done, rows).
 
     Raises
@@ -80,6 +84,8 @@ def import_tables(
         mapping = load_mapping(folder / "mapping.toml" if mapping is None else mapping)
     if source is not None:
         mapping = replace(mapping, source=source)
+    if mapping.intake is None:
+        mapping = replace(mapping, intake=intake or Intake())
     steps = _plan(mapping, folder, only=None if path.is_dir() else path.name)
     reports: list[TableReport] = []
     try:
@@ -154,6 +160,8 @@ def _run(
         )
         fields = read_fields(rows, step.table, mapping, file=step.file.name)
         fields.warnings[:0] = [*rows.notes, *notes]
+        if step.table.kind == "touchpoints" and mapping.intake is not None:
+            take_in(fields, mapping.intake)
         added, n_again = _add(store, fields, step, mapping, now, progress)
         reports.append(_report(step, rows, fields, added, n_again, now))
     return reports
@@ -178,8 +186,10 @@ def _add(
                 added = store.add_leads(_leads(fields, some, step.table, mapping), now=now)
             elif kind == "touchpoints":
                 added = store.add_touchpoints(_touchpoints(fields, some, mapping.source), now=now)
-            else:
+            elif kind == "outcomes":
                 added = store.add_outcomes(_outcomes(fields, some, mapping.source), now=now)
+            else:
+                added = store.add_links(_links(fields, some, mapping.source), now=now)
             total += added
     if progress is not None:
         progress(step.file.name, len(rows), len(rows))
@@ -187,7 +197,9 @@ def _add(
 
 
 def _keys(fields: Fields, kind: str, rows: np.ndarray, source: str) -> tuple[tuple[str, str, str], ...]:
-    ids = _column(fields, "touchpoint_id" if kind == "touchpoints" else "outcome_id", rows)
+    if kind == "leads":
+        return ()
+    ids = _column(fields, ID_OF[kind], rows)
     return tuple((source, i, lead) for i, lead in zip(ids, _column(fields, "lead_id", rows), strict=True))
 
 
@@ -233,6 +245,12 @@ def _outcomes(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Outcome
     names = ("outcome_id", "lead_id", "kind", "occurred_at", "undoes", "amount", "received_at")
     for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
         yield Outcome(*row)
+
+
+def _links(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Link]:
+    names = ("link_id", "from_id", "lead_id", "occurred_at", "received_at")
+    for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
+        yield Link(*row)
 
 
 def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int, now: int) -> TableReport:
@@ -292,7 +310,7 @@ def _conflicts(added: Added, kind: str) -> str:
 def _example(fields: Fields, rows: Rows, row: int, reason: str) -> str:
     """Where a dropped row is, by line and id. Ids that might be an address or a name are left out."""
     text = f"{rows.unit} {rows.lines[row]}"
-    for name in ("touchpoint_id", "outcome_id", "lead_id"):
+    for name in (*ID_OF.values(), "lead_id"):
         value = fields.columns[name][row] if name in fields.columns else None
         if value is not None and _SAFE_ID.fullmatch(value):
             text += f", {name} {value}"

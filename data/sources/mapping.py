@@ -1,4 +1,4 @@
-"""Mapping files: how somebody else's columns become leads, touchpoints and outcomes.
+"""Mapping files: how somebody else's columns become leads, touchpoints, outcomes and links.
 
 A mapping is TOML. Every field of ours is named with the column it comes from, or with a table that says more::
 
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from data.domain import NUMBER_FIELDS, check_id, check_profile
 from data.errors import ConfigError, ContractError, did_you_mean, unknown_key
+from data.intake import INTAKE_FIELDS, Intake, parse_intake
 
 NUMBER_FORMATS = ("decimal_comma", "decimal_point")
 EPOCH_FORMATS = ("epoch_s", "epoch_ms", "epoch_us")
@@ -29,14 +30,17 @@ EPOCH_FORMATS = ("epoch_s", "epoch_ms", "epoch_us")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at", "observed_at"),
     "touchpoints": (
-        "touchpoint_id", "lead_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction", "value",
+        "touchpoint_id", "lead_id", "anonymous_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction",
+        "value", *INTAKE_FIELDS,
     ),
     "outcomes": ("outcome_id", "lead_id", "kind", "occurred_at", "received_at", "amount", "undoes"),
+    "links": ("link_id", "from_id", "lead_id", "occurred_at", "received_at"),
 }  # fmt: skip
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at"),
     "touchpoints": ("lead_id", "occurred_at", "type"),
     "outcomes": ("lead_id", "kind", "occurred_at"),
+    "links": ("from_id", "lead_id", "occurred_at"),
 }
 INSTANT_FIELDS = ("created_at", "observed_at", "occurred_at", "received_at")
 _NUMBERS = ("value", "amount", *NUMBER_FIELDS)
@@ -105,12 +109,16 @@ class TableMapping:
 
 @dataclass(frozen=True, slots=True)
 class ImportMapping:
-    """A whole mapping file. ``as_exported`` None: profiles without ``observed_at`` count as exported, others not."""
+    """A whole mapping file.
+
+    ``as_exported`` None: profiles without ``observed_at`` count as exported, others not. ``intake`` None: the file has no such rules.
+    """
 
     source: str
     tables: tuple[TableMapping, ...]
     time_zone: str | None = None
     as_exported: bool | None = None
+    intake: Intake | None = None
 
 
 def load_mapping(path: str | Path) -> ImportMapping:
@@ -133,7 +141,7 @@ def load_mapping(path: str | Path) -> ImportMapping:
 
 def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
     """A mapping from the content of its file; see ``load_mapping``."""
-    _only(content, ("source", *_KINDS), where="the mapping file")
+    _only(content, ("source", "intake", *_KINDS), where="the mapping file")
     head = _table(content.get("source"), where="[source]")
     _only(head, ("name", "time_zone", "as_exported"), where="[source]")
     if "name" not in head:
@@ -146,7 +154,9 @@ def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
         for entry in given if isinstance(given, list) else [given]:
             tables.append(_parse_table(kind, _table(entry, where=f"[{kind}]")))
     if not tables:
-        raise ConfigError("the mapping file names no table; write [leads], [[touchpoints]] or [[outcomes]]")
+        raise ConfigError(
+            "the mapping file names no table; write [leads], [[touchpoints]], [[outcomes]] or [[links]]"
+        )
     as_exported = head.get("as_exported")
     if as_exported is not None and not isinstance(as_exported, bool):
         raise ConfigError("as_exported in [source] must be true or false")
@@ -155,6 +165,7 @@ def parse_mapping(content: Mapping[str, Any]) -> ImportMapping:
         tables=tuple(tables),
         time_zone=_zone(head.get("time_zone")),
         as_exported=as_exported,
+        intake=parse_intake(content["intake"]) if "intake" in content else None,
     )
 
 
@@ -169,7 +180,7 @@ def _parse_table(kind: str, entry: Mapping[str, Any]) -> TableMapping:
         name: _parse_cell(entry[name], name=name, where=where) for name in _FIELDS[kind] if name in entry
     }
     for name in _REQUIRED[kind]:
-        if name not in cells:
+        if name not in cells and not (name == "lead_id" and "anonymous_id" in cells):
             raise ConfigError(f'{where} lacks {name}; name its column: {name} = "..."')
     profile = _table(entry.get("profile", {}), where=f"[{kind}.profile]")
     try:

@@ -15,13 +15,15 @@ import pyarrow.compute as pc
 
 from data.domain import DAY, EARLIEST, LATEST, NUMBER_FIELDS, OUTCOME_KINDS
 from data.errors import ContractError
+from data.intake import LONG_FIELDS
 from data.sources.cells import as_texts, checked_ids, checked_texts, numbers, translated
 from data.sources.hints import holds, unread_times
 from data.sources.instants import MISSING, NO_TIME, NO_ZONE, OUTSIDE, READ, REASONS, instants
 from data.sources.mapping import INSTANT_FIELDS, Cell, ImportMapping, TableMapping
 from data.sources.tables import Rows
 
-_IDS = ("lead_id", "touchpoint_id", "outcome_id", "undoes")
+_IDS = ("lead_id", "anonymous_id", "from_id", "touchpoint_id", "outcome_id", "link_id", "undoes")
+_REQUIRED_IDS = ("lead_id", "from_id")
 _REQUIRED_INSTANTS = ("created_at", "occurred_at")
 _LABEL_LIMIT = 500
 # Left out on purpose, unlike every other reason.
@@ -72,6 +74,11 @@ def read_fields(rows: Rows, table: TableMapping, mapping: ImportMapping, *, file
         fields.drop(~found, NOT_WANTED)
     for name in sorted(table.cells, key=_order):
         _read_cell(fields, rows, name, table, mapping, file)
+    if "anonymous_id" in fields.columns:
+        visitor = fields.columns.pop("anonymous_id")
+        lead = fields.columns.get("lead_id", visitor)
+        fields.columns["lead_id"] = lead = np.where(_missing(lead), visitor, lead)
+        fields.drop(_missing(lead), "lead_id and anonymous_id are missing")
     for name, cell in table.profile.items():
         fields.profile[name] = _profile_column(fields, rows, name, cell, table)
     return fields
@@ -111,8 +118,8 @@ def _read_cell(
         found, is_bad = checked_ids(texts)
         fields.columns[name] = found
         fields.drop(is_bad, f"{name} is not an id (at most 200 printable characters)")
-        if name == "lead_id":
-            fields.drop(_missing(found), "lead_id is missing")
+        if name in _REQUIRED_IDS and "anonymous_id" not in table.cells:
+            fields.drop(_missing(found), f"{name} is missing")
     elif name in ("kind", "type"):
         found, n_refused = checked_texts(texts, name=name, limit=_LABEL_LIMIT)
         fields.columns[name] = found
@@ -120,7 +127,7 @@ def _read_cell(
         if name == "kind":
             fields.drop(~np.isin(found.astype(str), OUTCOME_KINDS), "unknown outcome kind")
     else:
-        found, n_refused = checked_texts(texts, name=name, limit=_LABEL_LIMIT)
+        found, n_refused = checked_texts(texts, name=name, limit=LONG_FIELDS.get(name, _LABEL_LIMIT))
         _warn(fields, n_refused, name, "no usable texts")
         fields.columns[name] = found
 

@@ -19,7 +19,7 @@ from scipy.special import expit, logit, ndtr
 from data.domain import SECOND
 from data.world.campaigns import CAMPAIGN_FIT, CAMPAIGNS, SOURCE_FIT, SOURCES
 from data.world.intent import HOT, N_STATES
-from data.world.observed_fit import ProfileDraws
+from data.world.observed_fit import ProfileDraws, codes_of
 from data.world.observed_intent import intent_at_creation
 from data.world.sales import (
     LOOKS_HOT,
@@ -54,8 +54,8 @@ def observable_chances(world: World, *, n_draws: int = 128, seed: int = 0) -> np
     leads, seasons = world.leads, calendar(world.end)
     created = leads["created_at"].to_numpy() // SECOND
     day = created // DAY_SECONDS - seasons.first_day
-    origin = SOURCE_FIT[_codes(leads["source"], SOURCES)]
-    campaign = _codes(leads["campaign"], CAMPAIGNS)
+    origin = SOURCE_FIT[codes_of(leads["source"], SOURCES)]
+    campaign = codes_of(leads["campaign"], CAMPAIGNS)
     origin = origin + np.where(campaign >= 0, CAMPAIGN_FIT[campaign], 0.0)
     state = intent_at_creation(leads, world.touchpoints, seasons=seasons)
     bar, scale = _bars(
@@ -147,8 +147,3 @@ def _bars(
             low, high = (middle, high) if worked > wanted else (low, middle)
         bar[own] = (low + high) / 2
     return bar, scale
-
-
-def _codes(column: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
-    place = {level: code for code, level in enumerate(levels)}
-    return column.astype(object).map(lambda text: place.get(text, -1)).to_numpy(dtype=np.int64)

@@ -51,9 +51,9 @@ class ProfileDraws:
         self._turn = np.random.default_rng(seed).random((len(leads), 6))
         self._employees = leads["employees"].to_numpy(dtype=np.float64)
         self._revenue = leads["annual_revenue"].to_numpy(dtype=np.float64)
-        self._country = _codes(leads["country"], COUNTRIES)
-        self._industry = _codes(leads["industry"], INDUSTRIES)
-        self._language = _codes(leads["language"], LANGUAGES)
+        self._country = codes_of(leads["country"], COUNTRIES)
+        self._industry = codes_of(leads["industry"], INDUSTRIES)
+        self._language = codes_of(leads["language"], LANGUAGES)
         self._job = _job_likelihood(leads, self._language)
         self._free, self._owned = _address_likelihood(leads)
         self._sizes, self._size_share = _size_atoms()
@@ -100,7 +100,7 @@ class ProfileDraws:
         return found
 
 
-def _codes(column: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
+def codes_of(column: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
     """Position of each text among the levels, -1 where it is not known (or "n/a"); shape (n,)."""
     place = {level: code for code, level in enumerate(levels)}
     return column.astype(object).map(lambda text: place.get(text, -1)).to_numpy(dtype=np.int64)
@@ -147,8 +147,8 @@ def _job_likelihood(leads: pd.DataFrame, language: np.ndarray) -> np.ndarray:
         if isinstance(title, str):
             found[row] = cells[tongue, title].ravel()
     function, seniority = (
-        _codes(leads["job_function"], FUNCTIONS),
-        _codes(leads["seniority"], SENIORITIES),
+        codes_of(leads["job_function"], FUNCTIONS),
+        codes_of(leads["seniority"], SENIORITIES),
     )
     job = np.arange(n_jobs)
     found *= (function[:, None] < 0) | (job // len(SENIORITIES) == function[:, None])

@@ -24,6 +24,7 @@ from data.world.engagement import (
     SESSION_END,
 )
 from data.world.intent import N_STATES
+from data.world.observed_fit import codes_of
 from data.world.seasons import DAY_SECONDS, Seasons
 
 _CONVERSIONS = ("form_submit", "content_download", "webinar_attended", "demo_request")
@@ -38,7 +39,7 @@ def intent_at_creation(leads: pd.DataFrame, touchpoints: pd.DataFrame, *, season
     ``leads`` and ``touchpoints`` as in ``World``. Visits are told apart by pauses longer than any between two pages of one visit.
     """
     n = len(leads)
-    source = pd.Categorical(leads["source"].astype(object), categories=list(SOURCES)).codes.astype(np.int64)
+    source = codes_of(leads["source"], SOURCES)
     created = leads["created_at"].to_numpy()
     log_p = np.stack([np.zeros(n), SOURCE_WARM[source], SOURCE_HOT[source]], axis=1)
     row = pd.Series(np.arange(n), index=leads["lead_id"])[touchpoints["lead_id"]].to_numpy()

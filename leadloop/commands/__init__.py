@@ -1,1 +1,2 @@
-"""The commands by subject: setup (demo, world, import, serve), learning (train to rollback) and leads (score, outcomes, report)."""
+"""The commands by subject: setup (demo, world, import, serve), learning (train to rollback), leads (score, outcomes), channels
+(attribution), features, files (snapshot)."""

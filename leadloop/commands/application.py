@@ -26,6 +26,10 @@ Now = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help='A TOML file with a [train] table, e.g. goal = "won".')
 ]
+FeaturesFile = Annotated[
+    Path | None,
+    typer.Option("--features", help="A TOML file with your own features, added to the catalog's."),
+]
 Version = Annotated[str, typer.Argument(help="Version number, or alias: champion, challenger.")]
 
 NOT_PROMOTED = 3

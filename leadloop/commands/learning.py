@@ -10,6 +10,7 @@ from leadloop import console
 from leadloop.commands.application import (
     NOT_PROMOTED,
     ConfigFile,
+    FeaturesFile,
     Json,
     Now,
     Version,
@@ -21,7 +22,13 @@ from leadloop.showing import show_card, show_verdict
 
 
 @app.command()
-def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
+def train(
+    config: ConfigFile = None,
+    features: FeaturesFile = None,
+    now: Now = None,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
     """Train on every mature lead and register the model as challenger."""
     from leadloop.notebook import build_dataset, existing_store, instant, open_registry
     from training.insights.charts import figures
@@ -37,8 +44,12 @@ def train(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Js
             now=now,
             ages_days=chosen.ages_days,
             immature=chosen.immature,
+            features=features or (),
         )
         step("reading leads", 1, 1)
+    for note in dataset.notes if features else ():
+        console.err.print(f"Note: {note}", markup=False)
+    with console.progress(quiet=as_json) as step:
         result = run_training(dataset, chosen, seed=seed, progress=step)
     version = open_registry().register(result, now=instant(), figures=figures(result.card))
 
@@ -96,8 +107,18 @@ def rollback(as_json: Json = False) -> None:
 
 
 @app.command()
-def retrain(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: Json = False) -> None:
-    """Train, judge and, when the challenger is better, promote. Exit code 3: not promoted."""
+def retrain(
+    config: ConfigFile = None,
+    features: FeaturesFile = None,
+    now: Now = None,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Train, judge and, when the challenger is better, promote. Exit code 3: not promoted.
+
+    Without --features, the champion's own features are kept.
+    """
+    from features.defining import read_features
     from leadloop.notebook import existing_store, instant, open_registry
     from training.loop.retraining import retrain as turn_the_loop
 
@@ -109,6 +130,7 @@ def retrain(config: ConfigFile = None, now: Now = None, seed: int = 0, as_json: 
             config=read_config(config),
             seed=seed,
             progress=step,
+            own=None if features is None else read_features(features),
         )
 
     def text() -> None:

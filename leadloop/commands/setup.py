@@ -66,6 +66,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import a folder of CSV or Parquet files; every row is accounted for."""
+    from data.intake import load_intake
     from data.sources.importing import import_tables
     from data.store import open_trial
     from leadloop.notebook import instant, open_store, settings
@@ -77,6 +78,7 @@ def import_(
             mapping=mapping,
             dry_run=dry_run,
             now=instant(),
+            intake=load_intake(settings().intake),
             progress=step,
         )
     console.emit(

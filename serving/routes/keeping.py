@@ -12,12 +12,14 @@ from data.store import Added
 from serving.answers import shown_ids, to_json
 from serving.messages import read_items
 from serving.parts import Parts
+from serving.touches import LeftOut
 
 T = TypeVar("T")
 
 _MENDING = {
     "outcomes": "To correct an outcome, send one of kind retracted whose undoes names the old outcome_id, and the right outcome under a "
     "new outcome_id.",
+    "links": "To state the other link, send it under a link_id of its own.",
     "touchpoints": "To add the other touchpoint, send it under a touchpoint_id of its own.",
 }
 
@@ -27,7 +29,7 @@ async def keep(
     body: object,
     *,
     name: str,
-    read: Callable[[object], T],
+    read: Callable[[object], T | LeftOut],
     add: Callable[[list[T], int], Added],
     count: Callable[[list[T]], None] | None = None,
 ) -> Response:
@@ -35,11 +37,14 @@ async def keep(
 
     The answer is exactly 200 because some tracking clients take any other success for a failure and send the batch again.
     """
-    items = await run_in_threadpool(read_items, body, name=name, read=read)
+    sent = await run_in_threadpool(read_items, body, name=name, read=read)
+    items = [item for item in sent if not isinstance(item, LeftOut)]
     added = await parts.writer.run(lambda now: add(items, now), patience=parts.write_patience)
     if count is not None:
         count(items)
-    answer: dict[str, Any] = {"received": len(items), "new": added.new, "known": added.known}
+    answer: dict[str, Any] = {"received": len(sent), "new": added.new, "known": added.known}
+    if len(items) < len(sent):
+        answer["left_out"] = len(sent) - len(items)
     return to_json({**answer, **_conflicts(added, name)})
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from data.domain import check_id, format_instant
 from data.errors import ContractError
+from data.store import Added, Store
 from serving.answers import ExplanationOut, LeadOut, to_json
 from serving.explanations import explanation_of, shown_score
-from serving.messages import read_lead
+from serving.messages import LeadMessage, read_lead
 from serving.parts import Parts
 from serving.problems import Problem, reason_of, store_away
-from serving.routes.documents import LEAD, RECEIVED, body_of, one_or_many, refusals
+from serving.routes.documents import LEAD, MODEL_VERSION, RECEIVED, body_of, one_or_many, refusals
 from serving.routes.keeping import keep
 from serving.writer import STORE_FAULTS, logger
 
@@ -24,6 +25,7 @@ _EXAMPLE = {"lead_id": "00Q5g00000ABCDE", "created_at": "2026-03-01T08:00:00Z", 
 _SHOWN = 100
 
 T = TypeVar("T")
+LeadId = Annotated[str, Path(description="the CRM's id of the lead")]
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -38,6 +40,7 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(one_or_many(LEAD, "leads"), _EXAMPLE),
     )
     async def keep_leads(request: Request) -> Response:
+        """Keeps what is known of a lead without scoring it. Fields that are sent replace what was known; others stay."""
         now, served = parts.clock(), parts.live.current()
         fields = served.scorer.features.fields if served else frozenset()
         return await keep(
@@ -45,7 +48,7 @@ def routes(parts: Parts) -> APIRouter:
             await parts.body(request),
             name="leads",
             read=lambda item: read_lead(item, fields=fields, now=now),
-            add=lambda items, at: parts.store.add_leads([m.lead(now=at) for m in items], now=at),
+            add=lambda items, at: _add(parts.store, items, at),
         )
 
     # Before the lead itself: ids may hold slashes, so that address would swallow this one.
@@ -53,28 +56,43 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/leads/{lead_id:path}/explanation",
         operation_id="explainLead",
         summary="Why the lead's last score is what it is",
-        responses={200: {"model": ExplanationOut}, **refusals(404, 422, 503)},
+        responses={
+            200: {"model": ExplanationOut, "description": "the score, taken apart", "headers": MODEL_VERSION},
+            **refusals(404, 422, 503),
+        },
     )
-    async def explain_lead(lead_id: str) -> Response:
+    async def explain_lead(request: Request, lead_id: LeadId) -> Response:
+        """Takes the last score apart: the points of every feature, from the numbers it was made of."""
         known = _checked(lead_id)
         row = await _read(lambda: parts.store.last_score(known))
         if row is None:
             if not await _read(lambda: parts.store.histories([known])):
                 raise _unknown()
             raise Problem(404, "not_scored", "This lead has not been scored yet; POST it to /v1/score.")
-        return to_json(await run_in_threadpool(explanation_of, row, parts.live))
+        headers = {"X-Model-Version": row.model_version}
+        return to_json(
+            await run_in_threadpool(explanation_of, row, parts.live), request=request, headers=headers
+        )
 
     @router.get(
         "/v1/leads/{lead_id:path}",
         operation_id="showLead",
         summary="What is known about a lead",
-        responses={200: {"model": LeadOut}, **refusals(404, 422, 503)},
+        responses={200: {"model": LeadOut, "description": "the lead"}, **refusals(404, 422, 503)},
     )
-    async def show_lead(lead_id: str) -> Response:
+    async def show_lead(request: Request, lead_id: LeadId) -> Response:
+        """Profile, newest touchpoints, outcomes and last score of a lead."""
         known = _checked(lead_id)
-        return to_json(await _read(lambda: _view(parts, known)))
+        return to_json(await _read(lambda: _view(parts, known)), request=request)
 
     return router
+
+
+def _add(store: Store, messages: list[LeadMessage], now: int) -> Added:
+    links = [link for message in messages for link in message.links(now=now)]
+    if links:
+        store.add_links(links, now=now)
+    return store.add_leads([message.lead(now=now) for message in messages], now=now)
 
 
 def _view(parts: Parts, lead_id: str) -> dict[str, Any]:

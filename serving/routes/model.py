@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from serving.answers import ModelOut, to_json, without_nan
+from serving.answers import ModelOut, json_bytes, without_nan
 from serving.parts import Parts
-from serving.routes.documents import refusals
+from serving.routes.documents import MODEL_VERSION, TAGGED, UNCHANGED, refusals
+from serving.sending import tagged
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(description="the ETag of the answer you have; unchanged, the answer is 304 without a body"),
+]
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -18,9 +27,14 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/model",
         operation_id="showModel",
         summary="The model that serves: its version, card, features and grades",
-        responses={200: {"model": ModelOut}, **refusals(503)},
+        responses={
+            200: {"model": ModelOut, "description": "the model", "headers": {**MODEL_VERSION, **TAGGED}},
+            **UNCHANGED,
+            **refusals(422, 503),
+        },
     )
-    async def show_model() -> Response:
+    async def show_model(request: Request, if_none_match: IfNoneMatch = None) -> Response:
+        """The version that serves, how it was made, how good it is, and what it looks at."""
         served, watch = parts.served(), parts.live.watch
         scorer = served.scorer
         content = {
@@ -38,6 +52,7 @@ def routes(parts: Parts) -> APIRouter:
             "refused": [{"version": number, "why": why} for number, why in watch.refused.items()],
             "registry_reachable": watch.trouble is None,
         }
-        return to_json(content, headers={"X-Model-Version": served.version})
+        headers = {"X-Model-Version": served.version}
+        return await run_in_threadpool(lambda: tagged(request, json_bytes(content), headers=headers))
 
     return router

@@ -25,6 +25,7 @@ def routes(parts: Parts) -> APIRouter:
         openapi_extra=body_of(one_or_many(OUTCOME, "outcomes"), _EXAMPLE),
     )
     async def keep_outcomes(request: Request) -> Response:
+        """Keeps what sales decided; scores are learned from it. Nothing is overwritten: an outcome of kind retracted takes another back."""
         now = parts.clock()
         return await keep(
             parts,

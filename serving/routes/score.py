@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from data.intake import Intake
 from serving.answers import BulkOut, ScoreOut, to_json
 from serving.live import Served
 from serving.messages import LeadMessage, check_count, read_score
 from serving.parts import Parts
 from serving.problems import Problem
-from serving.routes.documents import SCORE, body_of, refusals
+from serving.routes.documents import MODEL_VERSION, SCORE, SCORES, body_of, refusals
 from serving.scoring import Answer
 
 _EXAMPLE = {
@@ -27,6 +29,15 @@ _EXAMPLE = {
 }
 
 
+Reasons = Annotated[
+    bool, Query(description="0 leaves out reasons and the parts of the points, which are then not computed")
+]
+Lenient = Annotated[
+    bool,
+    Query(description="true ignores fields nobody knows and tells them in warnings, instead of refusing"),
+]
+
+
 def routes(parts: Parts) -> APIRouter:
     """Scoring, one lead or many."""
     router = APIRouter(tags=["score"])
@@ -36,14 +47,27 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/score",
         operation_id="scoreLead",
         summary="Score a lead",
-        responses={200: {"model": ScoreOut}, **refusals(413, 422, 503)},
+        responses={
+            200: {"model": ScoreOut, "description": "scored", "headers": MODEL_VERSION},
+            **refusals(413, 415, 422, 503),
+        },
         openapi_extra=body_of(SCORE, _EXAMPLE),
     )
-    async def score_lead(request: Request) -> Response:
+    async def score_lead(request: Request, reasons: Reasons = True, lenient: Lenient = False) -> Response:
+        """Scores one lead from the message and from what is known of it, and keeps the message unless store is false.
+
+        The answer is flat: score, grade, chance, up to five reasons with their points, and the version that scored.
+        """
         served = parts.served()
         body = await parts.body(request)
-        message = read_score(body, fields=served.scorer.features.fields, now=parts.clock())
-        [answer] = await scoring.score([message], served)
+        message = read_score(
+            body,
+            fields=served.scorer.features.fields,
+            now=parts.clock(),
+            intake=parts.intake,
+            is_lenient=lenient,
+        )
+        [answer] = await scoring.score([message], served, with_reasons=reasons)
         if isinstance(answer, Problem):
             raise answer
         parts.metrics.scored([answer])
@@ -53,27 +77,26 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/score/bulk",
         operation_id="scoreLeads",
         summary="Score up to 10,000 leads",
-        responses={200: {"model": BulkOut}, **refusals(413, 422, 503)},
-        openapi_extra=body_of(
-            {
-                "type": "object",
-                "required": ["leads"],
-                "properties": {"leads": {"type": "array", "items": SCORE, "minItems": 1, "maxItems": 10_000}},
-            },
-            {"leads": [_EXAMPLE]},
-        ),
+        responses={
+            200: {"model": BulkOut, "description": "scored", "headers": MODEL_VERSION},
+            **refusals(413, 415, 422, 503),
+        },
+        openapi_extra=body_of(SCORES, {"leads": [_EXAMPLE]}),
     )
-    async def score_leads(request: Request) -> Response:
+    async def score_leads(request: Request, reasons: Reasons = True, lenient: Lenient = False) -> Response:
+        """Scores many leads with one version, at one cutoff. Results come in the order of the request; an item that cannot be scored has
+        index, code and message instead, and the others are scored all the same.
+        """
         served = parts.served()
         items = _items(await parts.body(request))
         fields, now = served.scorer.features.fields, parts.clock()
-        messages = await run_in_threadpool(_read_all, items, fields, now)
+        messages = await run_in_threadpool(_read_all, items, fields, now, parts.intake, lenient)
         good = [m for m in messages if isinstance(m, LeadMessage)]
-        scored = await scoring.score(good, served) if good else []
+        scored = await scoring.score(good, served, with_reasons=reasons) if good else []
         parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
         answers = iter(scored)
         results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
-        return await run_in_threadpool(_bulk, results, served)
+        return await run_in_threadpool(_bulk, request, results, served)
 
     return router
 
@@ -87,14 +110,16 @@ def _items(body: object) -> list[object]:
     return body
 
 
-def _read_all(items: list[object], fields: Collection[str], now: int) -> list[LeadMessage | Problem]:
+def _read_all(
+    items: list[object], fields: Collection[str], now: int, intake: Intake, is_lenient: bool
+) -> list[LeadMessage | Problem]:
     """Each item as a message or a problem. A lead comes once in a request: all items are scored at one cutoff, so a second message
     would be seen by the first one's score too."""
     found: list[LeadMessage | Problem] = []
     place: dict[str, int] = {}
     for index, item in enumerate(items):
         try:
-            message = read_score(item, fields=fields, now=now)
+            message = read_score(item, fields=fields, now=now, intake=intake, is_lenient=is_lenient)
         except Problem as problem:
             found.append(problem)
             continue
@@ -115,7 +140,7 @@ def _duplicate(first: int) -> Problem:
     )
 
 
-def _bulk(results: list[Answer | Problem], served: Served) -> Response:
+def _bulk(request: Request, results: list[Answer | Problem], served: Served) -> Response:
     shown = [r.item(index) if isinstance(r, Problem) else r for index, r in enumerate(results)]
     failed = sum(isinstance(r, Problem) for r in results)
     content = {
@@ -124,7 +149,7 @@ def _bulk(results: list[Answer | Problem], served: Served) -> Response:
         "failed": failed,
         "results": shown,
     }
-    return to_json(content, headers=_named(served))
+    return to_json(content, request=request, headers=_named(served))
 
 
 def _named(served: Served) -> dict[str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from data.domain import DAY, OUTCOME_KINDS, Lead, Outcome, Touchpoint
+from data.domain import DAY, OUTCOME_KINDS, Lead, Link, Outcome, Touchpoint
 
 LEADS = ("ada", "bob", "Ärne")
+VISITORS = ("visitor-1", "visitor-2", "visitor-3")
+IDS = LEADS + VISITORS
 
 
 def outcomes_of_one_lead(*, unit: int = 1, last: int = 50) -> st.SearchStrategy[list[Outcome]]:
@@ -76,3 +78,17 @@ def outcomes(ids: tuple[str, ...] = LEADS, *, prefix: str = "") -> st.SearchStra
         received_at=st.none() | days,
     )
     return st.lists(outcome, max_size=8, unique_by=lambda o: o.outcome_id)
+
+
+def links(ids: tuple[str, ...] = IDS, *, prefix: str = "") -> st.SearchStrategy[list[Link]]:
+    """Links with distinct ids: late, chained, in circles, several of one id."""
+    link = st.builds(
+        Link,
+        link_id=st.integers(0, 12).map(lambda n: f"{prefix}{n}"),
+        from_id=st.sampled_from(ids),
+        lead_id=st.sampled_from(ids),
+        occurred_at=days,
+        received_at=st.none() | days,
+        source=st.sampled_from(["segment", "crm"]),
+    )
+    return st.lists(link, max_size=8, unique_by=lambda k: (k.source, k.link_id))

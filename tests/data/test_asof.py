@@ -34,7 +34,7 @@ def sqlite_store(sqlite_url):
     store.close()
 
 
-def refill(store, leads, touchpoints, outcomes, *, now=NOW):
+def refill(store, leads, touchpoints, outcomes, links=(), *, now=NOW):
     """The store as if nothing but this had ever been added."""
     with store._turns.write() as connection:
         for table in tables.metadata.tables:
@@ -42,6 +42,7 @@ def refill(store, leads, touchpoints, outcomes, *, now=NOW):
         store.add_leads(leads, now=now)
         store.add_touchpoints(touchpoints, now=now)
         store.add_outcomes(outcomes, now=now)
+        store.add_links(links, now=now)
 
 
 def rows_of(snapshots: Snapshots) -> list:
@@ -148,9 +149,9 @@ def test_ages_that_cannot_be_meant_are_refused(sqlite_store):
             train(sqlite_store, ages_days=ages)
 
 
-@given(some.leads(), some.touchpoints(), some.outcomes())
-def test_training_rows_are_what_one_lead_alone_gives(store, leads, touchpoints, outcomes):
-    refill(store, leads, touchpoints, outcomes)
+@given(some.leads(), some.touchpoints(some.IDS), some.outcomes(some.IDS), some.links())
+def test_training_rows_are_what_one_lead_alone_gives(store, leads, touchpoints, outcomes, links):
+    refill(store, leads, touchpoints, outcomes, links)
     rows = train(store)
     keys = list(zip(rows.snapshots.lead_ids, rows.snapshots.cutoffs.tolist(), strict=True))
     histories = store.histories([lead_id for lead_id, _ in keys])
@@ -165,10 +166,10 @@ def test_training_rows_are_what_one_lead_alone_gives(store, leads, touchpoints, 
     assert len(keys) + sum(rows.excluded.values()) == 3 * store.counts()["leads"]
 
 
-@given(some.leads(), some.touchpoints(), some.outcomes(), some.days)
-def test_bulk_snapshots_equal_those_of_single_leads(store, leads, touchpoints, outcomes, cutoff):
-    refill(store, leads, touchpoints, outcomes)
-    ids = [*some.LEADS, "nobody", "ada"]
+@given(some.leads(), some.touchpoints(some.IDS), some.outcomes(some.IDS), some.links(), some.days)
+def test_bulk_snapshots_equal_those_of_single_leads(store, leads, touchpoints, outcomes, links, cutoff):
+    refill(store, leads, touchpoints, outcomes, links)
+    ids = [*some.IDS, "nobody", "ada"]
     few = snapshots_at(store, ids, cutoff=cutoff)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asof, "_FEW", 0)
@@ -179,28 +180,35 @@ def test_bulk_snapshots_equal_those_of_single_leads(store, leads, touchpoints, o
     ]
 
 
-@given(st.data(), some.leads(), some.touchpoints(), some.outcomes(), some.days)
-def test_nothing_after_the_cutoff_changes_a_snapshot(store, data, leads, touchpoints, outcomes, cutoff):
+@given(st.data(), some.leads(), some.touchpoints(some.IDS), some.outcomes(some.IDS), some.links(), some.days)
+def test_nothing_after_the_cutoff_changes_a_snapshot(
+    store, data, leads, touchpoints, outcomes, links, cutoff
+):
     """Law 1. What is added happened later, or happened before and was received later."""
-    refill(store, leads, touchpoints, outcomes)
-    before = seen(snapshots_at(store, some.LEADS, cutoff=cutoff))
+    refill(store, leads, touchpoints, outcomes, links)
+    before = seen(snapshots_at(store, some.IDS, cutoff=cutoff))
     late = data.draw(st.integers(cutoff + 1, cutoff + 20 * DAY))
     is_future = data.draw(st.booleans())
     with store.transaction():
         store.add_leads([_later(x, late, is_future) for x in data.draw(some.leads())], now=late)
         store.add_touchpoints(
-            [_later(x, late, is_future) for x in data.draw(some.touchpoints(prefix="late-"))], now=late
+            [_later(x, late, is_future) for x in data.draw(some.touchpoints(some.IDS, prefix="late-"))],
+            now=late,
         )
+        store.add_links([_later(x, late, is_future) for x in data.draw(some.links(prefix="late-"))], now=late)
         store.add_outcomes(
             [_later(x, late, is_future) for x in data.draw(some.outcomes(prefix="late-"))], now=late
         )
-    assert seen(snapshots_at(store, some.LEADS, cutoff=cutoff)) == before
+    assert seen(snapshots_at(store, some.IDS, cutoff=cutoff)) == before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asof, "_FEW", 0)
+        assert seen(snapshots_at(store, some.IDS, cutoff=cutoff)) == before
 
 
-@given(st.data(), some.leads(), some.touchpoints(), some.outcomes())
-def test_nothing_received_after_now_changes_training(store, data, leads, touchpoints, outcomes):
+@given(st.data(), some.leads(), some.touchpoints(some.IDS), some.outcomes(some.IDS), some.links())
+def test_nothing_received_after_now_changes_training(store, data, leads, touchpoints, outcomes, links):
     now = 60 * DAY
-    refill(store, leads, touchpoints, outcomes)
+    refill(store, leads, touchpoints, outcomes, links)
     before = train(store, now=now)
     is_future = data.draw(st.booleans())
     with store.transaction():
@@ -210,6 +218,9 @@ def test_nothing_received_after_now_changes_training(store, data, leads, touchpo
         )
         store.add_outcomes(
             [_later(x, now + 1, is_future) for x in data.draw(some.outcomes(prefix="z"))], now=now + 1
+        )
+        store.add_links(
+            [_later(x, now + 1, is_future) for x in data.draw(some.links(prefix="z"))], now=now + 1
         )
     after = train(store, now=now)
     assert seen(after.snapshots) == seen(before.snapshots)
@@ -224,14 +235,20 @@ def _later(fact, instant: int, is_future: bool):
     return replace(fact, received_at=instant, **happened)
 
 
-@given(some.leads(), some.touchpoints(), some.outcomes(), st.randoms(use_true_random=False))
-def test_order_and_repetition_of_messages_change_nothing(store, leads, touchpoints, outcomes, random):
+@given(
+    some.leads(),
+    some.touchpoints(some.IDS),
+    some.outcomes(some.IDS),
+    some.links(),
+    st.randoms(use_true_random=False),
+)
+def test_order_and_repetition_of_messages_change_nothing(store, leads, touchpoints, outcomes, links, random):
     """Laws 3 and 6. (What a lead's profile says twice may be kept once or twice; what is known of it never differs.)"""
     leads = list({lead.lead_id: lead for lead in leads}.values())
-    refill(store, leads, touchpoints, outcomes)
+    refill(store, leads, touchpoints, outcomes, links)
     before = train(store)
     counts = store.counts()
-    again = [*leads, *leads], [*touchpoints, *touchpoints], [*outcomes, *outcomes]
+    again = [*leads, *leads], [*touchpoints, *touchpoints], [*outcomes, *outcomes], [*links, *links]
     for messages in again:
         random.shuffle(messages)
     refill(store, *again)

@@ -45,6 +45,7 @@ def test_every_row_is_kept_or_not_wanted(imported: tuple[Store, ImportReport]):
         "profiles": 5_000,
         "touchpoints": 48_736,
         "outcomes": 1_049,
+        "links": 0,
         "scores": 0,
     }
 

@@ -6,6 +6,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from data.database import connect
+from data.domain import Link
 from data.errors import StoreError
 from data.migrations import HEAD, alembic_config
 from data.store import open_store
@@ -45,3 +47,19 @@ def test_a_foreign_database_is_left_alone(sqlite_url):
     with sqlite3.connect(path) as other:
         tables = [name for (name,) in other.execute("SELECT name FROM sqlite_master")]
     assert tables == ["touchpoints"]
+
+
+def test_a_store_made_before_there_were_links_keeps_what_it_holds(store_url):
+    from alembic import command
+
+    engine = connect(store_url, create=True, busy_seconds=1)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO leads (lead_id, created_at, received_at) VALUES ('ada', 1, 2)"))
+    engine.dispose()
+    store = open_store(store_url)
+    assert store.lead_ids() == ["ada"]
+    assert store.add_links([Link("1", "cookie", "ada", 3)], now=3).new == 1
+    store.close()

@@ -37,7 +37,14 @@ def test_what_was_added_comes_back(store: Store):
     assert history.profile_at(NOW) == {"industry": "Zoölogy", "employees": 12.0}
     assert history.touchpoints == (full,)
     assert store.outcomes_of(["ada", "bob"]) == {"ada": [outcome]}
-    assert store.counts() == {"leads": 1, "profiles": 1, "touchpoints": 1, "outcomes": 1, "scores": 0}
+    assert store.counts() == {
+        "leads": 1,
+        "profiles": 1,
+        "touchpoints": 1,
+        "outcomes": 1,
+        "links": 0,
+        "scores": 0,
+    }
 
 
 def test_unknown_leads_are_absent(store: Store):

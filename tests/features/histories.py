@@ -10,13 +10,26 @@ from data.snapshots import LeadHistory, ProfileVersion
 NOON = parse_instant("2026-03-08T12:00:00Z", name="noon")
 BEFORE_1970 = parse_instant("1969-12-31T12:00:00Z", name="noon")
 
+# Nights on which clocks in Europe and America were put forward or back; in UTC nothing happens.
+CLOCK_CHANGES = tuple(
+    parse_instant(text, name="change")
+    for text in (
+        "2026-03-29T01:00:00Z", "2025-10-26T01:00:00Z", "2026-03-08T07:00:00Z", "2025-11-02T06:00:00Z",
+    )
+)  # fmt: skip
+
 # Steps that fall on, just inside and just outside the windows of the features.
 _STEPS = [
     0,
     1,
     SECOND,
+    30 * 60 * SECOND,
+    30 * 60 * SECOND + 1,
     HOUR,
+    10 * HOUR,
+    12 * HOUR,
     DAY,
+    2 * DAY,
     7 * DAY - 1,
     7 * DAY,
     7 * DAY + 1,
@@ -30,12 +43,12 @@ _TYPES = ["page_view", "pricing_view", "email_click", "webinar", "demo_request",
 _TEXTS = [None, "paid_search", "e\u0301te\u0301", "\u00e9t\u00e9", "\u6771\u4eac", "", "\U0001f600"]
 _VALUES = [None, 0.0, -0.0, 0.1, 0.2, 0.3, 1e16, -1e16, 1.7e308, float("nan"), float("inf"), float("-inf")]
 
-cutoffs = st.sampled_from([NOON, NOON - 7 * DAY, NOON - 1, BEFORE_1970])
+cutoffs = st.sampled_from([NOON, NOON - 7 * DAY, NOON - 1, BEFORE_1970, *CLOCK_CHANGES[:2]])
 
 
 @st.composite
 def instants(draw) -> int:
-    around = draw(cutoffs)
+    around = draw(st.one_of(cutoffs, st.sampled_from(CLOCK_CHANGES)))
     step = draw(st.one_of(st.sampled_from(_STEPS), st.integers(0, 90 * DAY)))
     return around + draw(st.sampled_from([-1, -1, -1, 1])) * step
 

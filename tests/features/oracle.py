@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
 from functools import cache
 from itertools import pairwise
 
-from data.domain import DAY, HOUR, SECOND, Touchpoint
+from data.domain import DAY, HOUR, SECOND, Touchpoint, to_datetime
 from features.spec import Feature
 
 
@@ -23,6 +24,12 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
         case "diff":
             both = [t for t in matching if _within(t, cutoff, 2 * feature.window_days)]
             return float(len(chosen) - (len(both) - len(chosen)))
+        case "trend":
+            both = [t for t in matching if _within(t, cutoff, 2 * feature.window_days)]
+            return (len(chosen) - (len(both) - len(chosen))) / len(both) if both else math.nan
+        case "share":
+            everything = [t for t in seen if _within(t, cutoff, feature.window_days)]
+            return len(chosen) / len(everything) if everything else math.nan
         case "nunique":
             return float(len({_known(t, feature.column) for t in chosen} - {None}))
         case "sum":
@@ -30,6 +37,8 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
         case "mean":
             numbers = _numbers(chosen)
             return _finite(_total(numbers) / len(numbers)) if numbers else math.nan
+        case "min":
+            return min(_numbers(chosen), default=math.nan)
         case "max":
             return max(_numbers(chosen), default=math.nan)
         case "recency":
@@ -46,6 +55,26 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
             return getattr(chosen[0], feature.column) if chosen else None
         case "last":
             return getattr(chosen[-1], feature.column) if chosen else None
+        case "nth":
+            return (
+                getattr(chosen[feature.position - 1], feature.column)
+                if len(chosen) >= feature.position
+                else None
+            )
+        case "sessions":
+            return float(len(_visits(chosen)))
+        case "session_size":
+            return len(chosen) / len(_visits(chosen)) if chosen else math.nan
+        case "business_hours":
+            return _share(chosen, lambda at: at.isoweekday() <= 5 and 8 <= at.hour < 18)
+        case "weekend":
+            return _share(chosen, lambda at: at.strftime("%a") in ("Sat", "Sun"))
+        case "streak":
+            return float(max((len(run) for run in _runs(chosen)), default=0))
+        case "streak_now":
+            runs = _runs(chosen)
+            today = to_datetime(cutoff).date()
+            return float(len(runs[-1])) if runs and (today - runs[-1][-1]).days <= 1 else 0.0
         case "decay":
             total = 0.0
             for t in chosen:
@@ -54,6 +83,29 @@ def value_of(feature: Feature, touchpoints: Iterable[Touchpoint], cutoff: int) -
                 )
             return total
     raise AssertionError(feature.agg)
+
+
+def _visits(touchpoints: list[Touchpoint]) -> list[list[Touchpoint]]:
+    visits: list[list[Touchpoint]] = []
+    for t in touchpoints:
+        if not visits or t.occurred_at - visits[-1][-1].occurred_at > 30 * 60 * SECOND:
+            visits.append([])
+        visits[-1].append(t)
+    return visits
+
+
+def _runs(touchpoints: list[Touchpoint]) -> list[list[date]]:
+    runs: list[list[date]] = []
+    for day in sorted({to_datetime(t.occurred_at).date() for t in touchpoints}):
+        if not runs or day - runs[-1][-1] > timedelta(days=1):
+            runs.append([])
+        runs[-1].append(day)
+    return runs
+
+
+def _share(touchpoints: list[Touchpoint], holds: Callable[[datetime], bool]) -> float:
+    times = [to_datetime(t.occurred_at) for t in touchpoints]
+    return sum(map(holds, times)) / len(times) if times else math.nan
 
 
 def history(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:

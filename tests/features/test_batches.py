@@ -12,10 +12,14 @@ from data.snapshots import LeadHistory, snapshots_of
 from features.catalog import default_features, with_custom_fields
 from features.executor import touchpoint_values
 from features.matrix import build_matrix
+from features.spec import AGGREGATIONS, FeatureSet
 from tests.features.histories import NOON, cutoffs, lead_histories, touchpoint
 from tests.features.test_executor import EVERYTHING
 
 FEATURES = default_features()
+EACH = FeatureSet(
+    tuple(f for f in EVERYTHING if f.name.endswith(("_all_None", "_inbound_14")) or f.name.startswith("nth_"))
+)
 
 
 @given(st.lists(st.tuples(lead_histories(), cutoffs), min_size=1, max_size=6))
@@ -28,6 +32,15 @@ def test_one_row_alone_is_the_row_in_the_batch(rows):
         assert alone.X.tobytes() == matrix.X[i].tobytes()
         taken = build_matrix(batch.take(np.array([i])), features, levels=matrix.levels)
         assert taken.X.tobytes() == matrix.X[i].tobytes()
+
+
+@given(st.lists(st.tuples(lead_histories(), cutoffs), min_size=1, max_size=5))
+def test_every_aggregation_of_one_row_alone_is_that_of_the_row_in_the_batch(rows):
+    assert {f.agg for f in EACH} == set(AGGREGATIONS)
+    matrix = build_matrix(snapshots_of(rows), EACH)
+    for i, row in enumerate(rows):
+        alone = build_matrix(snapshots_of([row]), EACH, levels=matrix.levels)
+        assert alone.X.tobytes() == matrix.X[i].tobytes()
 
 
 @given(

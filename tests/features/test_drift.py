@@ -7,9 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.errors import ContractError
-from features.drift import compare, summarise
+from features.drift import compare, drift_between, summarise
 from features.matrix import Matrix
 
 
@@ -74,3 +76,46 @@ def test_other_features_or_levels_are_refused():
         compare(summarise(numbers(1.0)), levels(0))
     with pytest.raises(ContractError, match="levels of 'level'"):
         compare(summarise(levels(0)), Matrix(("level",), np.zeros((1, 1)), {"level": ("a",)}))
+
+
+def test_the_summary_of_a_number_tells_its_gaps_and_quantiles():
+    record = summarise(numbers(*range(101), np.nan, np.nan, np.nan))["features"]["n"]
+    assert record["missing"] == 3 / 104
+    assert record["quantiles"] == {
+        "0": 0, "5": 5, "25": 25, "50": 50, "75": 75, "95": 95, "100": 100,
+    }  # fmt: skip
+    assert "other" not in record
+    nothing = summarise(numbers(np.nan))["features"]["n"]
+    assert (nothing["quantiles"], nothing["missing"]) == ({}, 1.0)
+    assert summarise(numbers())["features"]["n"]["missing"] is None
+
+
+def test_the_share_of_unseen_levels_is_counted_apart_from_gaps():
+    then, now = levels(0, 1, 1, 2), levels(0, 2, 2, 2, np.nan)
+    assert summarise(now)["features"]["level"]["other"] == 0.6
+    (drift,) = compare(summarise(then), now)
+    assert (drift.other_then, drift.other_now) == (0.25, 0.6)
+    assert (drift.missing_then, drift.missing_now) == (0.0, 0.2)
+    (number,) = compare(summarise(numbers(1.0)), numbers(1.0))
+    assert math.isnan(number.other_now)
+
+
+def test_between_two_matrices_a_new_level_is_unseen():
+    """Each learned its own levels: code 1 is "b" in one and "c" in the other."""
+    then = Matrix(("level",), np.array([[0.0], [1.0]] * 50), {"level": ("a", "b")})
+    now = Matrix(("level",), np.array([[0.0], [1.0]] * 50), {"level": ("a", "c")})
+    (drift,) = drift_between(then, now)
+    assert (drift.other_then, drift.other_now) == (0.0, 0.5)
+    assert drift.has_changed
+    assert drift_between(then, then)[0].psi == 0.0
+    with pytest.raises(ContractError, match="level, n"):
+        drift_between(numbers(1.0), then)
+
+
+@given(st.lists(st.one_of(st.floats(allow_infinity=False), st.just(0.0)), max_size=40), st.integers(2, 12))
+def test_every_row_is_in_one_bin_and_psi_is_never_negative(values, n_bins):
+    matrix = numbers(*values)
+    summary = summarise(matrix, n_bins=n_bins)
+    assert sum(summary["features"]["n"]["counts"]) == len(values)
+    (drift,) = compare(summary, numbers(*values[::2]))
+    assert math.isnan(drift.psi) or drift.psi >= 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain import DAY, HOUR, SECOND
-from data.snapshots import LeadHistory, snapshots_of
+from data.snapshots import LeadHistory, Snapshots, snapshots_of
 from features.executor import touchpoint_values
 from features.spec import AGGREGATIONS, Feature, FeatureSet
 from tests.features.histories import BEFORE_1970, NOON, cutoffs, touchpoint, touchpoint_lists
@@ -20,9 +20,11 @@ from tests.features.oracle import history, value_of
 _COLUMN = {
     "sum": "value",
     "mean": "value",
+    "min": "value",
     "max": "value",
     "first": "channel",
     "last": "campaign",
+    "nth": "channel",
     "nunique": "content",
 }
 _WHERE = {
@@ -39,8 +41,12 @@ def define(agg: str, **more) -> Feature:
         more.setdefault("column", _COLUMN[agg])
     if agg == "decay":
         more.setdefault("half_life_days", 7)
-    if agg == "diff" and more.get("window_days") is None:
+    if agg in ("diff", "trend") and more.get("window_days") is None:
         more["window_days"] = 7
+    if agg == "share" and not more.get("where"):
+        more["where"] = _WHERE["inbound"]
+    if agg == "nth":
+        more.setdefault("position", 2)
     return Feature(agg=agg, group="engagement", says="{value}", topic="t", **more)
 
 
@@ -53,6 +59,8 @@ EVERYTHING = FeatureSet(
             for window in (None, 7, 14, 30, 1 / 86_400)
         ),
         define("nunique", name="n_values", column="value"),
+        define("nth", name="first_again", position=1),
+        define("nth", name="nth_far", position=9, column="content"),
         define("decay", name="decay_second", half_life_days=1 / 86_400),
         define("decay", name="decay_year", half_life_days=365),
     )
@@ -66,6 +74,23 @@ def value_at(feature: Feature, touchpoints, cutoff: int = NOON) -> float | str |
     if not feature.is_category:
         return number
     return None if math.isnan(number) else snapshots.ledger.text(str(feature.column)).levels[int(number)]
+
+
+def values_of(snapshots: Snapshots) -> list[float | str | None]:
+    """Everything about the first row, categories as their texts."""
+    found: list[float | str | None] = []
+    for feature, value in zip(EVERYTHING, touchpoint_values(snapshots, EVERYTHING)[0].tolist(), strict=True):
+        if not feature.is_category:
+            found.append(value)
+        else:
+            levels = snapshots.ledger.text(str(feature.column)).levels
+            found.append(None if math.isnan(value) else levels[int(value)])
+    return found
+
+
+def assert_same(found: list[float | str | None], expected: list[float | str | None]) -> None:
+    for feature, a, b in zip(EVERYTHING, found, expected, strict=True):
+        assert same(a, b), (feature.name, a, b)
 
 
 def same(found, expected) -> bool:
@@ -94,26 +119,20 @@ def test_what_happens_or_arrives_after_the_cutoff_changes_nothing(own, others, c
     before = [t for t in history(own) if t.occurred_at <= cutoff]
     later = [replace(t, touchpoint_id=f"later{i}", occurred_at=cutoff + 1 + i) for i, t in enumerate(others)]
     late = [replace(t, touchpoint_id=f"late{i}", received_at=cutoff + 1) for i, t in enumerate(others)]
-    plain = snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])
-    more = snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])
-    for feature, a, b in zip(
-        EVERYTHING,
-        touchpoint_values(plain, EVERYTHING)[0],
-        touchpoint_values(more, EVERYTHING)[0],
-        strict=True,
-    ):
-        if feature.is_category and not math.isnan(a):
-            a = plain.ledger.text(feature.column).levels[int(a)]
-            b = more.ledger.text(feature.column).levels[int(b)]
-        assert same(b, a), feature.name
+    assert_same(
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])),
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])),
+    )
 
 
 @given(touchpoint_lists(), cutoffs, st.randoms(use_true_random=False))
 def test_order_and_duplication_change_nothing(own, cutoff, random):
     again = [*own, *own]
     random.shuffle(again)
-    for feature in EVERYTHING:
-        assert same(value_at(feature, again, cutoff), value_at(feature, own, cutoff)), feature.name
+    assert_same(
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), again), cutoff)])),
+        values_of(snapshots_of([(LeadHistory("ada", NOON, (), own), cutoff)])),
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,10 +151,10 @@ def test_a_touchpoint_counts_once_it_was_received(received_at, expected):
 def test_a_lead_without_touchpoints():
     values = {agg: value_at(define(agg), []) for agg in AGGREGATIONS}
     zeros = {agg for agg, value in values.items() if value == 0}
-    assert zeros == {"count", "sum", "nunique", "decay", "diff"}
-    assert values["first"] is None
-    assert values["last"] is None
-    assert all(math.isnan(values[agg]) for agg in ("mean", "max", "recency", "age", "gap_mean", "gap_max"))
+    assert zeros == {"count", "sum", "nunique", "decay", "diff", "sessions", "streak", "streak_now"}
+    texts = {"first", "last", "nth"}
+    assert all(values[agg] is None for agg in texts)
+    assert all(math.isnan(values[agg]) for agg in set(AGGREGATIONS) - zeros - texts)
 
 
 def test_a_single_touchpoint_has_no_gap():
@@ -179,7 +198,7 @@ def test_values_that_are_no_finite_number_are_nulls():
 
 
 @pytest.mark.parametrize("values", [(0.0, -0.0), (-0.0, 0.0), (-0.0,)])
-@pytest.mark.parametrize("agg", ["max", "sum", "mean"])
+@pytest.mark.parametrize("agg", ["min", "max", "sum", "mean"])
 def test_minus_zero_is_zero(agg, values):
     own = [touchpoint(NOON - i, touchpoint_id=str(i), value=v) for i, v in enumerate(values)]
     assert math.copysign(1, value_at(define(agg), own)) == 1.0

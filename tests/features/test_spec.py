@@ -18,14 +18,20 @@ CLICKS = Feature(
 CHANGED = {
     "name": "other", "agg": "count", "group": "fit", "says": "{value}", "topic": "other", "column": None,
     "where": (("type", ("email_click", "ad_click")),), "window_days": 31, "half_life_days": 8, "direction": 0,
-    "says_zero": "none", "says_one": "one", "says_missing": "unknown", "unit": "hours",
+    "says_zero": "none", "says_one": "one", "says_missing": "unknown", "unit": "hours", "position": 3,
 }  # fmt: skip
+
+
+SECOND_CHANNEL = Feature(
+    name="second_channel", agg="nth", group="engagement", says="{value}", topic="channel", column="channel", position=2
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [f.name for f in fields(Feature)])
 def test_changing_any_field_changes_the_hash(field):
-    changed = replace(CLICKS, **{field: CHANGED[field]})
-    assert FeatureSet((changed,)).hash != FeatureSet((CLICKS,)).hash
+    before = SECOND_CHANNEL if field == "position" else CLICKS
+    changed = replace(before, **{field: CHANGED[field]})
+    assert FeatureSet((changed,)).hash != FeatureSet((before,)).hash
 
 
 def test_order_is_part_of_the_definition():
@@ -34,7 +40,7 @@ def test_order_is_part_of_the_definition():
 
 
 def test_definitions_survive_json():
-    features = default_features()
+    features = FeatureSet((*default_features(), SECOND_CHANNEL))
     back = FeatureSet.from_records(json.loads(json.dumps(features.to_records())))
     assert back == features
     assert back.hash == features.hash
@@ -73,6 +79,12 @@ def test_a_misspelt_key_stops_the_run():
         ({"window_days": -7}, "window_days"),
         ({"window_days": float("nan")}, "window_days"),
         ({"agg": "diff", "window_days": None}, "window_days"),
+        ({"agg": "trend", "window_days": None}, "window_days"),
+        ({"agg": "share", "where": ()}, "where"),
+        ({"agg": "nth", "column": "type"}, "position"),
+        ({"agg": "nth", "column": "type", "position": 0}, "position"),
+        ({"position": 2}, "no meaning"),
+        ({"agg": "min", "column": None}, "one of value"),
         ({"agg": "sum", "column": "channel"}, "one of value"),
         ({"agg": "last", "column": None}, "column"),
         ({"agg": "field_text", "column": None, "where": (), "window_days": None}, "profile field"),

@@ -85,6 +85,16 @@ from features.titles import FUNCTIONS, SENIORITIES, folded, function_of, seniori
         ("Jefe de Recursos Humanos", "manager", "people"),
         ("Gerente de Operaciones", "manager", "operations"),
         ("Analista de datos", "individual", "data"),
+        # what a first look at common titles got wrong
+        ("Syndikusrechtsanwältin", "other", "legal"),
+        ("HR Business Partner", "individual", "people"),
+        ("Produktmanagerin", "manager", "product"),
+        ("Kaufmännischer Leiter", "director", "finance"),
+        ("DSI", "director", "technology"),
+        ("DRH", "director", "people"),
+        ("DAF", "director", "finance"),
+        ("Ingénieur d'affaires", "individual", "sales"),
+        ("Encargado de almacén", "manager", "operations"),
         # neither
         ("Wizard", "other", "other"),
         ("部長", "other", "other"),

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.domain import DAY, Lead, format_instant, parse_instant
+from data.domain import DAY, Lead, Touchpoint, format_instant, parse_instant
 from data.errors import ConfigError
 from data.store import open_store
 from leadloop.command import main
@@ -216,6 +216,22 @@ def test_listening_beyond_loopback_is_refused(fresh: Shell):
     assert "loopback" in done.err
 
 
+def test_a_snapshot_is_written_once_and_then_brought_up_to_date(stocked: Shell, tmp_path: Path):
+    made = stocked.json("snapshot", "--buckets", "2", "--processes", "1")
+    assert (made["buckets"], made["leads"], made["new"]) == (2, 1, 0)
+    assert (stocked.home / "snapshot" / "manifest.json").is_file()
+    with closing(open_store(f"sqlite:///{stocked.home / 'leadloop.db'}")) as store:
+        store.add_touchpoints([Touchpoint("t1", "L-1", 0, "call")], now=1)
+    done = stocked("snapshot", "--processes", "1")
+    assert "1 touchpoints of 1 leads in 2 buckets, 1 of them new" in done.out
+
+
+def test_a_snapshot_of_no_store_is_refused(fresh: Shell):
+    done = fresh("snapshot")
+    assert done.code == 1
+    assert "there is no store" in done.err
+
+
 def test_every_command_has_a_help_text(fresh: Shell):
     done = fresh("--help")
     for name in [
@@ -231,5 +247,7 @@ def test_every_command_has_a_help_text(fresh: Shell):
         "outcomes",
         "retrain",
         "report",
+        "attribution",
+        "snapshot",
     ]:
         assert name in done.out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import DamagedScorerError, RegistryError
+from features.meaning import MEANING
 from serving.live import LiveScorer
 from serving.smoke import try_out
 from tests.serving.conftest import FolderRegistry, Service, make_scorer
@@ -107,6 +108,32 @@ def test_a_damaged_version_is_refused_remembered_and_reported(
     registry.champion = "3"
     live.look()
     assert version_of(live) == "3"
+
+
+def test_a_running_service_refuses_a_model_whose_features_it_computes_otherwise(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    """Law 2 across versions of the code: trained with another ``decay``, a model must not get ours."""
+    with monkeypatch.context() as trained_elsewhere:
+        trained_elsewhere.setitem(MEANING, "decay", 2)
+        service.registry.register("8", make_scorer(slope=0.3))
+    service.registry.champion = "8"
+    service.live.look()
+    why = service.live.watch.refused["8"]
+    assert "decay (2 there, 1 here)" in why
+    assert "train it anew" in why
+    answer = service.post("/v1/score", {"lead_id": "ada", "title": "CEO"})
+    assert (answer.status_code, answer.json()["model_version"]) == (200, "7")
+
+
+def test_the_trial_names_the_definitions_that_differ(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as trained_elsewhere:
+        trained_elsewhere.setitem(MEANING, "gap_max", 3)
+        folder = registry.register("3", make_scorer())
+    with pytest.raises(DamagedScorerError, match=r"gap_max \(3 there, 1 here\).*train it anew"):
+        try_out(folder)
 
 
 def broken(folder: Path) -> bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.serving.conftest import Service, assert_problem
 
 VISIT = {"touchpoint_id": "t1", "occurred_at": "2026-03-07T14:30:00Z", "type": "pricing_view"}
+ROOT = Path(__file__).parents[2]
 SECRET = "Ada.Lovelace@example.org"
 
 
@@ -66,6 +70,34 @@ SECRET = "Ada.Lovelace@example.org"
 def test_score_refuses(service: Service, body: bytes, code: str):
     document = assert_problem(service.post_raw("/v1/score", body), 422, code)
     assert document["detail"] == document["message"]
+
+
+def codes_of_serving() -> set[str]:
+    """Every code that the source can give a Problem."""
+    found = set()
+    for path in (ROOT / "serving").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", None) == "Problem"
+                and len(node.args) > 1
+            ):
+                continue
+            code = node.args[1]
+            if isinstance(code, ast.Constant):
+                found.add(code.value)
+            elif isinstance(code, ast.JoinedStr):
+                found.add("".join(p.value if isinstance(p, ast.Constant) else "…" for p in code.values))
+    return found
+
+
+def test_every_code_is_documented_and_every_documented_code_exists():
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    table = page.split("| code | status | when |")[1].split("\n\n")[0]
+    documented = set(re.findall(r"^\| `([a-z0-9_…]+)`", table, re.MULTILINE))
+    codes = codes_of_serving()
+    assert {"unknown_field", "no_model", "too_large", "http_…"} <= codes
+    assert documented == codes
 
 
 def test_unknown_field_names_the_nearest(service: Service):
@@ -167,7 +199,7 @@ def test_no_refusal_repeats_what_was_sent(service: Service, caplog, path: str, b
 
 
 def test_a_crash_is_a_problem_and_its_log_line_holds_no_data(service: Service, caplog, monkeypatch):
-    def broken(*args: object) -> None:
+    def broken(*args: object, **options: object) -> None:
         raise RuntimeError(f"cannot work with {SECRET}")
 
     monkeypatch.setattr("serving.scoring.answers_of", broken)

@@ -30,7 +30,7 @@ def test_answer_is_flat_and_names_everything(service: Service):
         "reason_1", "reason_1_points", "reason_2", "reason_2_points", "reason_3", "reason_3_points",
         "reason_4", "reason_4_points", "reason_5", "reason_5_points",
         "model_version", "score_id", "scored_at", "goal", "horizon_days", "route", "stored", "degraded",
-        "conflicts", "conflict_ids",
+        "conflicts", "conflict_ids", "warnings",
     ]  # fmt: skip
     assert (said["lead_id"], said["model_version"], said["goal"]) == ("ada", "7", "qualified")
     assert (said["horizon_days"], said["route"], said["stored"], said["degraded"]) == (

@@ -69,6 +69,17 @@ def test_bodies_are_bounded_on_both_doors(server: Server):
         assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
+def test_documents_and_packed_answers_pass_the_server_unchanged(server: Server):
+    for path in ("/openapi-3.0.json", "/openapi-2.0.json", "/v1/model"):
+        first = httpx.get(server.url + path)
+        assert (first.status_code, first.headers["content-encoding"]) == (200, "gzip")
+        again = httpx.get(server.url + path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    packed = server.post("/v1/score/bulk?reasons=0&lenient=1", {"leads": [{**LEAD, "titel": "x"}] * 40})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.json()["results"][39]["warnings"]
+
+
 def test_half_sent_bodies_do_not_hold_up_others(server: Server):
     held = []
     for _ in range(100):

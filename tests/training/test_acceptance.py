@@ -85,7 +85,7 @@ def test_retraining_never_promotes_such_a_model_by_itself(monkeypatch: pytest.Mo
     def promote(*_: object, **__: object) -> None:
         raise AssertionError("promoted by itself")
 
-    registry = SimpleNamespace(register=lambda *_, **__: version, promote=promote)
+    registry = SimpleNamespace(register=lambda *_, **__: version, promote=promote, resolve=lambda *_: None)
     monkeypatch.setattr(retraining, "build_dataset", lambda *_, **__: None)
     monkeypatch.setattr(retraining, "train", lambda *_, **__: too_good())
     monkeypatch.setattr(retraining, "judge", lambda *_, **__: Verdict(True, "better"))

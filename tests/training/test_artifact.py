@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import DamagedScorerError
+from data.errors import DamagedScorerError, OtherDefinitionsError
+from features.meaning import MEANING
 from tests.training.examples import QUICK, leads_frame, trained
 from training.learning.table import fit_table
 from training.scorer.artifact import SUMS_FILE, load_scorer_folder, save_scorer, scorer_hash
@@ -180,12 +181,50 @@ def test_a_model_that_answers_otherwise_is_refused(saved, tmp_path):
         lambda record: record.update(model=None),
         lambda record: record.update(levels=[]),
         lambda record: record["levels"].pop("industry"),
+        lambda record: record.update(meanings=[]),
+        lambda record: record["meanings"].update(field_text="one"),
     ],
 )
 def test_a_record_that_makes_no_sense_is_refused_without_a_crash(change, saved, tmp_path):
     folder = copy(saved, tmp_path / "copy")
     altered(folder, change)
     with pytest.raises(DamagedScorerError):
+        load_scorer_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda record: record["meanings"].update(field_text=7), r"field_text \(7 there, 1 here\)"),
+        (lambda record: record["meanings"].update(median=1), r"median \(1 there, unknown here\)"),
+        (lambda record: record["features"][0].update(says="Other"), "do not have the hash"),
+    ],
+)
+def test_features_that_are_computed_otherwise_here_are_refused_with_a_name(change, said, saved, tmp_path):
+    folder = copy(saved, tmp_path / "copy")
+    altered(folder, change)
+    with pytest.raises(OtherDefinitionsError, match=said):
+        load_scorer_folder(folder)
+
+
+def test_the_meaning_of_an_aggregation_is_part_of_the_model(saved, monkeypatch):
+    """The same files, read by code that computes ``field_number`` otherwise."""
+    assert load_scorer_folder(saved)
+    monkeypatch.setitem(MEANING, "field_number", 2)
+    with pytest.raises(OtherDefinitionsError, match="train it anew"):
+        load_scorer_folder(saved)
+    saved_anew = json.loads(
+        save_scorer(trained().scorer, saved.parent / "anew").joinpath("scorer.json").read_text()
+    )
+    assert saved_anew["meanings"]["field_number"] == 2
+
+
+def test_early_scorers_without_meanings_had_the_first_ones(saved, tmp_path, monkeypatch):
+    folder = copy(saved, tmp_path / "copy")
+    altered(folder, lambda record: record.pop("meanings"))
+    assert load_scorer_folder(folder)
+    monkeypatch.setitem(MEANING, "field_number", 2)
+    with pytest.raises(OtherDefinitionsError, match="1 there, 2 here"):
         load_scorer_folder(folder)
 
 

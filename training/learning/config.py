@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from data.definition import IMMATURE
 from data.domain import GOALS
 from data.errors import ConfigError, did_you_mean, unknown_key
+from data.toml_files import read_toml
 
 CANDIDATES = ("base_rate", "scorecard", "trees", "blend")
 
@@ -146,12 +146,7 @@ class TrainConfig:
     def from_toml(cls, source: str | Path) -> TrainConfig:
         """Settings from the ``[train]`` table of a TOML file. Raises ConfigError for a missing file, broken TOML or other tables."""
         path = Path(source)
-        try:
-            record = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not TOML: {error}") from error
+        record = read_toml(path)
         for table in record:
             if table != "train":
                 raise unknown_key(table, ["train"], where=f"{path.name}; settings belong under [train]")

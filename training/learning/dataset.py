@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,8 +24,9 @@ from data.fills import Fills
 from data.snapshots import Snapshots
 from data.store import Store
 from features.catalog import default_features, with_custom_fields
+from features.defining import own_features, unmatched, with_own
 from features.matrix import Matrix, build_matrix
-from features.spec import FeatureSet
+from features.spec import Feature, FeatureSet
 from training.learning.censoring import Shares, known_shares, maturity_rows
 from training.learning.folds import Rows
 
@@ -58,6 +59,7 @@ class Dataset:
     followed : how long every row, immature ones too, was watched; None where only labels teach.
     alike : whole numbers, shape (n,): rows with maturity curves of their own; None: all are alike. Training sets it.
     fills : when closed leads got their fields, for the leak probes; None for a flat table.
+    own : the definitions among ``features`` that somebody added to the catalog's.
     """
 
     matrix: Matrix
@@ -81,6 +83,7 @@ class Dataset:
     followed: Followed | None = None
     alike: np.ndarray | None = None
     fills: Fills | None = None
+    own: tuple[Feature, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -174,6 +177,7 @@ def build_dataset(
     ages_days: Sequence[float] = DEFAULT_AGES_DAYS,
     features: FeatureSet | None = None,
     immature: str = "wait",
+    own: Iterable[Feature | Mapping[str, Any]] = (),
 ) -> Dataset:
     """The rows of a store whose label is known at the instant ``now``; with ``immature="ipcw"`` the open ones too, without a label.
 
@@ -182,7 +186,8 @@ def build_dataset(
     goal, horizon_days : what is predicted.
     ages_days : each lead gives one row at each of these ages, unless the goal or the end came first.
     immature : what becomes of rows whose horizon is still open; as in ``TrainConfig``.
-    features : definitions to compute; by default the catalog's, and one for every custom field.
+    features : definitions to compute; by default the catalog's, ``own``, and one for every custom field.
+    own : definitions added to the catalog's, as ``features.own`` makes them or as records of its TOML form.
 
     Raises
     ------
@@ -194,6 +199,8 @@ def build_dataset(
 
     if goal not in GOALS:
         raise ConfigError(f"unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
+    added = own_features(own)
+    chosen = with_own(default_features() if features is None else features, added)
     made = training_snapshots(
         store, goal=goal, horizon_days=horizon_days, now=now, ages_days=tuple(ages_days), immature=immature
     )
@@ -201,8 +208,7 @@ def build_dataset(
     excluded = {str(k): int(v) for k, v in sorted(made.excluded.items())}
     if not len(snapshots) and not excluded:
         raise NotEnoughDataError("the store holds no leads; import some")
-    if features is None:
-        features = with_custom_fields(default_features(), snapshots)
+    features = with_custom_fields(chosen, snapshots) if features is None else chosen
     return Dataset(
         matrix=build_matrix(snapshots, features),
         snapshots=snapshots,
@@ -216,7 +222,7 @@ def build_dataset(
         horizon_days=horizon_days,
         now=now,
         excluded=excluded,
-        notes=_notes(made.as_exported & features.fields),
+        notes=(*_notes(made.as_exported & features.fields), *unmatched(added, snapshots.ledger)),
         definition=label_definition(
             goal=goal,
             horizon_days=horizon_days,
@@ -228,6 +234,7 @@ def build_dataset(
         known_at=made.known_at,
         followed=made.followed if immature == "ipcw" else None,
         fills=made.fills,
+        own=added,
     )
 
 

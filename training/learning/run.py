@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from features.spec import FeatureSet
 from training.learning.by_hand import made_by_hand
 from training.learning.calibration import calibrate
 from training.learning.candidates import base_log_odds
@@ -81,6 +82,7 @@ def train(
             dataset, config=config, seed=seed, about=_about(dataset, config, seed), ready=ready,
             reference_log_odds=reference_log_odds,
         )  # fmt: skip
+        card["own_features"] = FeatureSet(dataset.own).to_records()
         return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=())
     y, weight = dataset.y, dataset.weight
     # Figures come from rows whose whole horizon has passed; those of younger leads only teach.
@@ -180,6 +182,7 @@ def train(
         unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds), by_folds),
     )  # fmt: skip
     card["readiness"] = ready
+    card["own_features"] = FeatureSet(dataset.own).to_records()
     return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=leaks)
 
 

@@ -93,7 +93,7 @@ def recalibrate(
 def recent_volume(store: Store, scorer: Scorer, *, now: int, weeks: int = RECENT_WEEKS) -> Volume:
     """The leads created in the last ``weeks`` whole weeks before ``now``, scored by what was known at their creation."""
     start = now - weeks * WEEK
-    ids = store.lead_ids(created_from=start, created_before=now)
+    ids = store.lead_ids(created_from=start, created_before=now, standing_at=now)
     histories = store.histories(ids)
     asked = [(histories[i], max(histories[i].created_at, start)) for i in ids if i in histories]
     if not asked:

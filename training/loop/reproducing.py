@@ -19,6 +19,7 @@ from typing import Any
 
 from data.errors import ConfigError, NotEnoughDataError
 from data.store import Store
+from features.spec import FeatureSet
 from training.learning.config import TrainConfig
 from training.learning.dataset import build_dataset
 from training.learning.run import train
@@ -87,10 +88,11 @@ def reproduce(
                 f"version {number} was made from version {made_from} without training; reproduce that one"
             )
         config = TrainConfig.from_dict(then["config"])
+        own = FeatureSet.from_records(card.get("own_features", ()))
         try:
             dataset = build_dataset(
                 store, goal=config.goal, horizon_days=config.horizon_days, now=int(then["now"]),
-                ages_days=config.ages_days, immature=config.immature,
+                ages_days=config.ages_days, immature=config.immature, own=own.features,
             )  # fmt: skip
             result = train(dataset, config, seed=int(then["seed"]), progress=progress)
         except NotEnoughDataError as missing:

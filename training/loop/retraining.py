@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from data.store import Store
+from features.spec import Feature, FeatureSet
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset, build_dataset
@@ -41,9 +42,15 @@ def retrain(
     config: TrainConfig | None = None,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
+    own: Sequence[Feature] | None = None,
 ) -> Turn:
-    """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so, and nothing looks too good."""
+    """Train on all mature leads at ``now``, register, judge, and promote when the verdict says so, and nothing looks too good.
+
+    ``own`` are features added to the catalog's; None keeps those of the champion.
+    """
     config = config or TrainConfig()
+    if own is None:
+        own = _own_of_champion(registry, config.goal)
     dataset = build_dataset(
         store,
         goal=config.goal,
@@ -51,6 +58,7 @@ def retrain(
         now=now,
         ages_days=config.ages_days,
         immature=config.immature,
+        own=own,
     )
     result = train(dataset, config, seed=seed, progress=progress)
     version = registry.register(result, now=now, figures=figures(result.card))
@@ -61,6 +69,12 @@ def retrain(
     if verdict.promote:
         registry.promote(version.goal, version.number)
     return Turn(result=result, version=version, verdict=verdict, promoted=verdict.promote)
+
+
+def _own_of_champion(registry: Registry, goal: str) -> tuple[Feature, ...]:
+    if registry.resolve(goal, "champion") is None:
+        return ()
+    return FeatureSet.from_records(registry.card(goal, "champion").get("own_features", ())).features
 
 
 def judge(registry: Registry, version: ModelVersion, dataset: Dataset) -> Verdict:

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import DamagedScorerError, LeadloopError
+from data.errors import DamagedScorerError, LeadloopError, OtherDefinitionsError
 from features.matrix import Matrix
+from features.meaning import check_meanings, meanings
 from features.spec import FeatureSet
 from training.scorer.additive import Additive, Affine
 from training.scorer.intervals import Intervals
@@ -62,6 +63,8 @@ def load_scorer_folder(folder: str | Path, *, version: str | None = None) -> Sco
     ------
     DamagedScorerError
         A file is missing, was altered, or the scorer answers otherwise than when it was made. Nothing is parsed before the sums agree.
+    OtherDefinitionsError
+        The files are sound, but this code computes other features than those the scorer was trained on.
     """
     folder = Path(folder)
     contents = _read_checked(folder)
@@ -144,6 +147,7 @@ def _to_record(scorer: Scorer) -> dict[str, Any]:
         "horizon_days": scorer.horizon_days,
         "features": scorer.features.to_records(),
         "features_hash": scorer.features.hash,
+        "meanings": meanings(scorer.features),
         "levels": {name: list(levels) for name, levels in scorer.levels.items()},
         "model": {
             "base": model.base,
@@ -166,9 +170,16 @@ def _to_record(scorer: Scorer) -> dict[str, Any]:
 
 
 def _from_record(record: dict[str, Any], trees_text: str, version: str | None) -> Scorer:
+    # Before they are parsed: an aggregation this code has never heard of is no damage. Early scorers named no meanings, all were 1.
+    meant = {str(agg): int(number) for agg, number in record.get("meanings", {}).items()}
+    check_meanings(meant)
     features = FeatureSet.from_records(record["features"])
     if features.hash != record["features_hash"]:
-        raise DamagedScorerError("the feature definitions do not have the hash the scorer names")
+        raise OtherDefinitionsError(
+            "the feature definitions do not have the hash the scorer names: they were altered, or this leadloop reads them otherwise than "
+            "the one that trained it; use that one, or train it anew"
+        )
+    check_meanings({f.agg: meant.get(f.agg, 1) for f in features})
     levels = {name: tuple(map(str, own)) for name, own in record["levels"].items()}
     if set(levels) != {f.name for f in features if f.is_category}:
         raise DamagedScorerError("the level tables are not those of the scorer's categories")

@@ -1,0 +1,134 @@
+"""What a request may say about touchpoints and links.
+
+The rules of ``serving.messages`` hold. Addresses, user agents and click ids tell channel and traffic and go no further.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from data.domain import Link, Touchpoint, check_id, check_number, check_text
+from data.intake import INTAKE_FIELDS, LONG_FIELDS, Intake
+from serving.message_fields import (
+    MAX_LABEL,
+    check_object,
+    checked_value,
+    derived_id,
+    id_of,
+    instant_of,
+    label_of,
+    missing_field,
+    refuse_unknown,
+    without_unknown,
+)
+
+_TOUCH_FIELDS = (
+    "touchpoint_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "source", *INTAKE_FIELDS,
+)  # fmt: skip
+_LINK_FIELDS = ("link_id", "from_id", "lead_id", "occurred_at", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A touchpoint that does not count: a bot's, or the firm's own (``data.traffic``)."""
+
+    reason: str
+
+
+def read_touchpoint(body: object, *, now: int, intake: Intake | None = None) -> Touchpoint | LeftOut:
+    """One touchpoint to keep: ``lead_id`` or ``anonymous_id``, ``type``, ``occurred_at`` and what else is known.
+
+    Without a ``touchpoint_id`` one is derived from the content, so that the same message twice is still one touchpoint.
+    """
+    message = check_object(body, what="a touchpoint")
+    whose = ("lead_id", "anonymous_id")
+    refuse_unknown(message, (*whose, *_TOUCH_FIELDS))
+    lead_id = id_of(message, "lead_id") or id_of(message, "anonymous_id")
+    if lead_id is None:
+        raise missing_field("lead_id", "the CRM's id of the lead, or else the visitor's anonymous_id")
+    rest = {k: v for k, v in message.items() if k not in whose}
+    return touchpoint_of(rest, lead_id=lead_id, now=now, intake=intake)
+
+
+def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
+    """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
+    return replace(touchpoint, occurred_at=min(touchpoint.occurred_at, now), received_at=now)
+
+
+def touchpoint_of(
+    body: object, *, lead_id: str, now: int, intake: Intake | None = None, ignored: list[str] | None = None
+) -> Touchpoint | LeftOut:
+    """One touchpoint of this lead or visitor; its channel is told by ``intake`` where it is not stated.
+
+    With ``ignored``, fields nobody knows are left out and told there instead of refused.
+    """
+    message = without_unknown(check_object(body, what="a touchpoint"), _TOUCH_FIELDS, ignored=ignored)
+    told = {
+        name: checked_value(
+            name, partial(check_text, message[name], name=name, limit=LONG_FIELDS.get(name, MAX_LABEL))
+        )
+        for name in INTAKE_FIELDS
+        if message.get(name) is not None
+    }
+    rules = intake or Intake()
+    reason = rules.traffic.reason(told) if told else None
+    occurred_at = instant_of(message, "occurred_at", now=now)
+    kind = label_of(message, "type")
+    if kind is None:
+        raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
+    channel, campaign, direction = (label_of(message, name) for name in ("channel", "campaign", "direction"))
+    if told:
+        channel = channel or rules.channels.channel_of(told)
+        campaign = campaign or told.get("utm_campaign")
+    content = checked_value("content", lambda: check_text(message.get("content"), name="content"))
+    value = checked_value("value", lambda: check_number(message.get("value"), name="value"))
+    touchpoint_id = id_of(message, "touchpoint_id")
+    if touchpoint_id is None:
+        touchpoint_id = derived_id(lead_id, occurred_at, kind, channel, campaign, content, direction, value)
+    if reason is not None:
+        return LeftOut(reason)
+    return Touchpoint(
+        touchpoint_id=touchpoint_id,
+        lead_id=lead_id,
+        occurred_at=occurred_at,
+        type=kind,
+        channel=channel,
+        campaign=campaign,
+        content=content,
+        direction=direction,
+        value=value,
+        source=label_of(message, "source") or "api",
+    )
+
+
+def read_link(body: object, *, now: int) -> Link:
+    """One link to keep: ``from_id`` belongs to ``lead_id``, since ``occurred_at`` (now when left out).
+
+    Without a ``link_id`` one is derived from the two ids, so that the same link twice is still one.
+    """
+    message = check_object(body, what="a link")
+    refuse_unknown(message, _LINK_FIELDS)
+    for name, meaning in (
+        ("from_id", "the visitor's anonymous id, or the lead that was merged away"),
+        ("lead_id", "the lead (or other visitor) it belongs to"),
+    ):
+        if message.get(name) is None:
+            raise missing_field(name, meaning)
+    from_id, lead_id = (
+        checked_value(name, partial(check_id, message[name], name=name)) for name in ("from_id", "lead_id")
+    )
+    return Link(
+        link_id=id_of(message, "link_id") or derived_id(from_id, lead_id),
+        from_id=from_id,
+        lead_id=lead_id,
+        occurred_at=now
+        if message.get("occurred_at") is None
+        else instant_of(message, "occurred_at", now=now),
+        source=label_of(message, "source") or "api",
+    )
+
+
+def received_link(link: Link, *, now: int) -> Link:
+    """The link with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
+    return replace(link, occurred_at=min(link.occurred_at, now), received_at=now)
