@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features soak
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ bench-contract: $(READY)  ## 5,000 invented requests against each document of th
 
 bench-features: $(READY) .venv-bench/.ready  ## features beside DuckDB, Polars, pandas, Featuretools and Spark; ARGS="--sizes 1 5"
 	$(BIN)/python -m benchmarks.features $(ARGS)
+
+soak: $(READY)  ## twenty minutes of load with faults, on PostgreSQL with a remote registry; ARGS="--minutes 20"
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate

@@ -52,9 +52,12 @@ def half_open_world(n_leads: int, *, seed: int) -> tuple[World, int]:
     return world, int(instants[np.argmin(np.abs(n_open / n_born - 0.5))])
 
 
-def filled_store(folder: Path, world: World, *, born_by: int, now: int) -> Store:
-    """A store that holds what had happened to the leads born by then, and had been received, by ``now``."""
-    store = open_store(f"sqlite:///{folder / f'{now}.db'}")
+def filled_store(folder: Path, world: World, *, born_by: int, now: int, url: str | None = None) -> Store:
+    """A store that holds what had happened to the leads born by then, and had been received, by ``now``.
+
+    In a file of ``folder``, or where ``url`` says.
+    """
+    store = open_store(url or f"sqlite:///{folder / f'{now}.db'}")
     leads = []
     for row in _records(world.leads[world.leads["created_at"] <= born_by]):
         lead_id, created_at = row.pop("lead_id"), int(row.pop("created_at"))

@@ -8,17 +8,14 @@ binaries, on loopback, and throw it away; ``LEADLOOP_TEST_POSTGRES=postgresql+ps
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import NoPostgresError, postgres
 
 # A store made by a fixture serves all examples of one test; the tests clear it themselves.
 _CALM = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -38,46 +35,11 @@ def postgres_server() -> Iterator[str]:
         yield given
         return
     pytest.importorskip("psycopg", reason="psycopg is not installed; install the 'postgres' extra")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
-        Path(path) for path in [shutil.which("initdb")] if path
-    ]
-    if not found:
-        pytest.skip("PostgreSQL's initdb is not installed; or name a server in LEADLOOP_TEST_POSTGRES")
-    bin_folder = found[-1].parent
-    # PostgreSQL refuses to run as root.
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        try:
-            pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("running as root and there is no user 'postgres' to run PostgreSQL as")
-        as_user = ["runuser", "-u", "postgres", "--"]
-    with tempfile.TemporaryDirectory(prefix="leadloop-pg-") as folder:
-        if as_user:
-            shutil.chown(folder, "postgres", "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=100"
-        control = [*as_user, str(bin_folder / "pg_ctl"), "-D", f"{folder}/data", "-w"]
-        initdb = [*as_user, str(bin_folder / "initdb"), "-D", f"{folder}/data", "-U", "leadloop"]
-        _run([*initdb, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
-        _run([*control, "-l", f"{folder}/log", "-o", options, "start"])
-        try:
-            yield f"postgresql+psycopg://leadloop@127.0.0.1:{port}/postgres"
-        finally:
-            _run([*control, "-m", "immediate", "stop"])
-
-
-def _run(command: list[str]) -> None:
-    # Output goes to a file: a server that inherits a pipe would keep `run` waiting for its end.
-    with tempfile.TemporaryFile() as output:
-        done = subprocess.run(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", check=False
-        )
-        if done.returncode:
-            output.seek(0)
-            pytest.skip(f"PostgreSQL did not start: {output.read().decode(errors='replace')[-500:]}")
+    try:
+        with postgres() as server:
+            yield server.url
+    except NoPostgresError as why:
+        pytest.skip(f"{why}; or name a server in LEADLOOP_TEST_POSTGRES")
 
 
 @pytest.fixture

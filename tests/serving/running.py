@@ -26,7 +26,13 @@ class Server:
     """One `bentoml serve` and what it started."""
 
     def __init__(
-        self, home: Path, *, target: str = "serving.service:LeadScorer", cwd: Path = ROOT, **environment: str
+        self,
+        home: Path,
+        *,
+        target: str = "serving.service:LeadScorer",
+        cwd: Path = ROOT,
+        n_workers: int = 1,
+        **environment: str,
     ) -> None:
         self.home = home
         self.port = _free_port()
@@ -47,7 +53,7 @@ class Server:
             **environment,
         }
         command = [sys.executable, "-m", "bentoml", "serve", target]
-        command += ["--host", "127.0.0.1", "--port", str(self.port), "--api-workers", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port), "--api-workers", str(n_workers)]
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(command, cwd=cwd, env=self.environment, stdout=sink, stderr=sink)
 
@@ -85,6 +91,36 @@ class Server:
         _, alive = psutil.wait_procs(workers, timeout=10)
         for process in alive:
             process.kill()
+
+
+class MlflowServer:
+    """`mlflow server` on a loopback port, which hands out the files of versions itself, as a remote one does."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._port = _free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
+        command += ["--backend-store-uri", f"sqlite:///{self._folder / 'server.db'}", "--workers", "1"]
+        command += ["--artifacts-destination", str(self._folder / "files"), "--serve-artifacts"]
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        log = self._folder / "server.log"
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=sink, stderr=sink
+            )
+        until(lambda: _answers(f"{self.url}/health", 200), f"no MLflow server: {log}", seconds=120)
+
+    def stop(self) -> None:
+        processes = [*psutil.Process(self._process.pid).children(recursive=True), self._process]
+        for process in processes:
+            process.terminate()
+        for process in psutil.wait_procs(processes[:-1], timeout=10)[1]:
+            process.kill()
+        self._process.wait(timeout=20)
 
 
 @contextmanager

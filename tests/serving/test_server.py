@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import psutil
@@ -19,7 +20,8 @@ import pytest
 
 from data.store import open_store
 from tests.serving.conftest import NOW, make_scorer
-from tests.serving.running import ROOT, Server, promote, register, serving, store_url, until
+from tests.serving.running import ROOT, MlflowServer, Server, promote, register, serving, store_url, until
+from training.scorer.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -235,7 +237,7 @@ def test_a_killed_worker_comes_back_and_a_killed_parent_takes_its_workers_along(
 
 
 def test_the_packed_service_gives_the_same_scores_from_anywhere(
-    registered: Path, server: Server, tmp_path: Path
+    registered: Path, server: Server, postgres_url: str, tmp_path: Path
 ):
     bentos = {"BENTOML_HOME": str(tmp_path / "bentoml")}
     environment = {**os.environ, **bentos, "BENTOML_DO_NOT_TRACK": "True"}
@@ -263,6 +265,28 @@ def test_the_packed_service_gives_the_same_scores_from_anywhere(
     ours = server.post("/v1/score/bulk", {"leads": leads}).json()["results"]
     assert [row["points"] for row in theirs] == [row["points"] for row in ours]
     assert list(elsewhere.iterdir()) == []
+
+    # The same with the store and the registry behind servers of their own.
+    home = tmp_path / "home"
+    home.mkdir()
+    remote = MlflowServer(tmp_path / "mlflow")
+    remote.start()
+    try:
+        registry = Registry(remote.url, home=home)
+        scorer = make_scorer(slope=0.1)
+        result = SimpleNamespace(
+            scorer=scorer, card={"config": {}}, evaluation=SimpleNamespace(scorer=scorer)
+        )
+        registry.promote("qualified", registry.register(result, now=NOW).number)  # type: ignore[arg-type]
+        far = {"LEADLOOP_STORE": postgres_url, "LEADLOOP_REGISTRY": remote.url}
+        with serving(home, target="leadloop:latest", cwd=elsewhere, **bentos, **far) as other:
+            kept = [{**lead, "lead_id": f"far-{n}", "store": True} for n, lead in enumerate(leads)]
+            theirs = other.post("/v1/score/bulk", {"leads": kept}).json()["results"]
+            again = other.post("/v1/score", {"lead_id": "far-9"}).json()
+            assert (again["degraded"], again["stored"]) == (False, True)
+    finally:
+        remote.stop()
+    assert [row["points"] for row in theirs] == [row["points"] for row in ours]
 
 
 def test_keys_guard_every_address_but_those_of_health(registered: Path, tmp_path: Path):

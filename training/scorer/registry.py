@@ -186,7 +186,10 @@ class Registry:
                     pip_requirements=["leadloop"],
                 )
                 run_id = run.info.run_id
-            made = client.create_model_version(name, source=logged.model_uri, run_id=run_id)
+            # An MLflow server refuses a source whose logged model it is not told.
+            made = client.create_model_version(
+                name, source=logged.model_uri, run_id=run_id, model_id=logged.model_id
+            )
             number = str(made.version)
             tags = {
                 "goal": goal,

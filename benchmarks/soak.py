@@ -1,0 +1,403 @@
+"""Twenty minutes of load with faults: does the service ever say something wrong, or lose what it acknowledged?
+
+A service of two workers runs on PostgreSQL with a remote MLflow registry. It gets half the requests it could answer: scores of leads it
+holds and of leads that exist in the request alone, touchpoints and outcomes. Meanwhile another version is promoted every minute, workers
+are killed, the registry is stopped for a minute, the store's tables are locked for ten seconds, PostgreSQL is restarted, and a version
+whose trees are cut off and one with a flipped bit are made champion.
+
+wrong
+    answers whose points are not those that their version gives. A lead without a history has the same points every time, known
+    beforehand per version; every other answer is worked out again afterwards from the features in the score log.
+lost
+    touchpoints, outcomes and scores that were acknowledged and are not in the store at the end.
+mixed
+    answers whose header and body name different versions, or whose version is none of the sound ones.
+rss_slope_mb_per_h
+    growth of the workers' resident memory after their first two minutes, one slope for all of them, with its 95 % interval from the
+    scatter of half-minute means.
+
+Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
+
+    python -m benchmarks.soak --minutes 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import numpy as np
+import psutil
+from sqlalchemy import create_engine, text
+
+from benchmarks.censoring import filled_store
+from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
+from data.domain import format_instant
+from data.world import make_world
+from features.matrix import Matrix
+from tests.postgres import postgres
+from tests.serving.running import MlflowServer, Server
+from training.learning.config import TrainConfig
+from training.learning.dataset import build_dataset
+from training.learning.run import TrainingResult, train
+from training.scorer.additive import Affine
+from training.scorer.registry import Registry
+from training.scorer.scorer import Scorer
+
+N_LEADS = 3_000
+N_GOOD = 4
+N_WORKERS = 2
+# Kinds of requests: of a hundred.
+SHARES = {"held": 50, "inline": 30, "touchpoint": 12, "outcome": 8}
+INLINE = [{"employees": 7 * n + 1, "country": "de", "title": "CTO", "store": False} for n in range(40)]
+WARM_SECONDS = 120.0
+_CONNECTIONS = 48
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class Seen:
+    """What the answers said."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    scores: dict[str, tuple[str, float]] = field(default_factory=dict)
+    touchpoints: list[str] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
+    latency: list[float] = field(default_factory=list)
+    skipped: int = 0
+
+
+def made_scorers() -> tuple[TrainingResult, list[Scorer]]:
+    """A training on a synthetic firm, and sound scorers that differ in their calibration, so that each says other points."""
+    world = make_world(N_LEADS, seed=7)
+    config = TrainConfig(n_trees=60, n_bootstrap=20)
+    with tempfile.TemporaryDirectory() as work:
+        store = filled_store(Path(work), world, born_by=world.end, now=world.end)
+        dataset = build_dataset(store, horizon_days=90, now=world.end, ages_days=config.ages_days)
+        store.close()
+    result = train(dataset, config, seed=0)
+    scorers = []
+    for n in range(N_GOOD):
+        given = result.scorer.calibration
+        calibration = Affine(given.slope, given.intercept + 0.1 * n)
+        golden = replace(
+            result.scorer.golden, margin=calibration.of(result.scorer.model.margin(result.scorer.golden.X))
+        )
+        scorers.append(replace(result.scorer, calibration=calibration, golden=golden))
+    return result, scorers
+
+
+def register(registry: Registry, result: TrainingResult, scorer: Scorer, *, now: int) -> str:
+    """Register a scorer as a training's result; returns its number."""
+    made = SimpleNamespace(scorer=scorer, card=result.card, evaluation=SimpleNamespace(scorer=scorer))
+    return registry.register(made, now=now).number  # type: ignore[arg-type]
+
+
+class Load:
+    """Requests at a given rate, checked as their answers come."""
+
+    def __init__(
+        self,
+        url: str,
+        seen: Seen,
+        *,
+        lead_ids: list[str],
+        good: tuple[str, ...],
+        inline: dict[str, list[float]],
+    ) -> None:
+        self._url = url
+        self._seen = seen
+        self._lead_ids = lead_ids
+        self._good = good
+        self._inline = inline
+        self._random = np.random.default_rng(11)
+        self._kinds = [kind for kind, share in SHARES.items() for _ in range(share)]
+        self._n = 0
+
+    async def fastest(self, seconds: float) -> float:
+        """Requests a second that the service answers when as many are asked as it can take."""
+        async with self._session() as session:
+            end = time.monotonic() + seconds
+            counts = [0] * 24
+
+            async def ask(slot: int) -> None:
+                while time.monotonic() < end:
+                    await self._one(session)
+                    counts[slot] += 1
+
+            await asyncio.gather(*(ask(slot) for slot in range(len(counts))))
+        return sum(counts) / seconds
+
+    async def run(self, rate: float, seconds: float) -> None:
+        """Ask ``rate`` times a second, whether answers come or not."""
+        async with self._session() as session:
+            waiting: set[asyncio.Task[None]] = set()
+            began = time.monotonic()
+            for n in range(round(rate * seconds)):
+                if (pause := began + n / rate - time.monotonic()) > 0:
+                    await asyncio.sleep(pause)
+                if len(waiting) > 2_000:
+                    self._seen.skipped += 1
+                    continue
+                task = asyncio.create_task(self._one(session))
+                waiting.add(task)
+                task.add_done_callback(waiting.discard)
+            await asyncio.gather(*waiting)
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS),
+        )
+
+    async def _one(self, session: aiohttp.ClientSession) -> None:
+        self._n += 1
+        kind = self._kinds[int(self._random.integers(len(self._kinds)))]
+        lead_id = self._lead_ids[int(self._random.integers(len(self._lead_ids)))]
+        at = format_instant((int(time.time()) - 60) * 1_000_000)
+        number = int(self._random.integers(len(INLINE)))
+        name = f"soak-{self._n}"
+        path, body = {
+            "held": ("/v1/score", {"lead_id": lead_id}),
+            "inline": ("/v1/score", INLINE[number]),
+            "touchpoint": (
+                "/v1/touchpoints",
+                {"touchpoint_id": name, "lead_id": lead_id, "occurred_at": at, "type": "page_view"},
+            ),
+            "outcome": (
+                "/v1/outcomes",
+                {"outcome_id": name, "lead_id": lead_id, "occurred_at": at, "kind": "contacted"},
+            ),
+        }[kind]
+        began = time.perf_counter()
+        try:
+            async with session.post(self._url + path, json=body) as response:
+                status, version = response.status, response.headers.get("X-Model-Version")
+                said = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+            self._seen.statuses[type(fault).__name__] += 1
+            return
+        self._seen.statuses[str(status)] += 1
+        if status != 200:
+            return
+        self._seen.latency.append(time.perf_counter() - began)
+        if kind in ("touchpoint", "outcome"):
+            (self._seen.touchpoints if kind == "touchpoint" else self._seen.outcomes).append(name)
+        else:
+            self._look_at(kind, number, version, said)
+
+    def _look_at(self, kind: str, number: int, header: str | None, said: dict[str, Any]) -> None:
+        version, points = said["model_version"], said["points"]
+        if header != version or version not in self._good:
+            self._seen.mixed.append(f"header {header}, body {version}")
+            return
+        total = said["baseline_points"] + said["fit_points"] + said["engagement_points"]
+        if abs(total - points) > 1e-9:
+            self._seen.wrong.append(f"{kind}: parts {total} of {points}")
+        if kind == "inline" and points != self._inline[version][number]:
+            self._seen.wrong.append(f"inline {number}: {points}, version {version} gives otherwise")
+        if said["degraded"]:
+            self._seen.statuses["degraded"] += 1
+        else:
+            self._seen.scores[said["score_id"]] = (version, points)
+
+
+def expected_inline(server: Server, registry: Registry, good: tuple[str, ...]) -> dict[str, list[float]]:
+    """The points of the leads without a history, by version: from the features that the service logs for them."""
+    scorers = {number: registry.load("qualified", number) for number in good}
+    bodies = [server.post("/v1/score", body).json() for body in INLINE]
+    rows = features_of(server.environment["LEADLOOP_STORE"], [body["score_id"] for body in bodies])
+    X = np.array([rows[body["score_id"]] for body in bodies])
+    return {number: _points(scorer, X).tolist() for number, scorer in scorers.items()}
+
+
+def features_of(url: str, score_ids: list[str]) -> dict[str, np.ndarray]:
+    """The logged features of these scores; those that are not logged are missing."""
+    engine = create_engine(url)
+    found = {}
+    with engine.connect() as connection:
+        for start in range(0, len(score_ids), 2_000):
+            rows = connection.execute(
+                text("SELECT score_id, features FROM scores WHERE score_id = ANY(:ids)"),
+                {"ids": score_ids[start : start + 2_000]},
+            )
+            found |= {score_id: np.frombuffer(features) for score_id, features in rows}
+    engine.dispose()
+    return found
+
+
+def _points(scorer: Scorer, X: np.ndarray) -> np.ndarray:
+    return scorer.score_matrix(Matrix(scorer.features.names, X, scorer.levels)).points
+
+
+def recomputed(seen: Seen, url: str, registry: Registry) -> tuple[int, int]:
+    """Scores whose logged features do not give their points, and scores that are not in the log."""
+    rows = features_of(url, list(seen.scores))
+    wrong = 0
+    for version in {version for version, _ in seen.scores.values()}:
+        ids = [i for i, (by, _) in seen.scores.items() if by == version and i in rows]
+        scorer = registry.load("qualified", version)
+        for start in range(0, len(ids), 10_000):
+            part = ids[start : start + 10_000]
+            points = _points(scorer, np.array([rows[i] for i in part]))
+            wrong += int((points != np.array([seen.scores[i][1] for i in part])).sum())
+    return wrong, len(seen.scores) - len(rows)
+
+
+def missing(url: str, table: str, column: str, ids: list[str]) -> int:
+    """How many of these ids are not in the table."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        held = set(connection.execute(text(f"SELECT {column} FROM {table}")).scalars())
+    engine.dispose()
+    return len(set(ids) - held)
+
+
+class Memory(threading.Thread):
+    """Looks at the workers' resident memory every five seconds."""
+
+    def __init__(self, server: Server, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._server, self._ending = server, stop
+        self.rows: list[tuple[int, float, float]] = []
+
+    def run(self) -> None:
+        while not self._ending.wait(5.0):
+            for worker in worker_processes(self._server):
+                try:
+                    age, resident = time.time() - worker.create_time(), worker.memory_info().rss / 2**20
+                except psutil.Error:
+                    continue
+                self.rows.append((worker.pid, age, resident))
+
+
+def slope_per_hour(
+    rows: list[tuple[int, float, float]], *, warm: float = WARM_SECONDS
+) -> tuple[float, float]:
+    """Megabytes an hour, one slope for all workers, each with a level of its own; and half of its 95 % interval. NaN without data."""
+    means: dict[tuple[int, int], list[float]] = {}
+    for pid, age, resident in rows:
+        if age >= warm:
+            means.setdefault((pid, int(age // 30)), []).append(resident)
+    pids = np.array([pid for pid, _ in means])
+    x = np.array([half_minute / 120 for _, half_minute in means])
+    y = np.array([float(np.mean(values)) for values in means.values()])
+    for pid in np.unique(pids):
+        own = pids == pid
+        x[own] -= x[own].mean()
+        y[own] -= y[own].mean()
+    freedom = len(x) - len(np.unique(pids)) - 1
+    if freedom < 3 or not (x**2).sum():
+        return float("nan"), float("nan")
+    slope = float((x * y).sum() / (x**2).sum())
+    error = float(np.sqrt(((y - slope * x) ** 2).sum() / freedom / (x**2).sum()))
+    return slope, 1.96 * error
+
+
+def soak(minutes: float, *, minute: float) -> dict[str, float]:
+    """Run it; prints what happened and returns the figures."""
+    result, scorers = made_scorers()
+    now = time.time_ns() // 1_000
+    with (
+        tempfile.TemporaryDirectory(prefix="leadloop-soak-") as folder,
+        postgres(is_durable=True) as database,
+    ):
+        home = Path(folder)
+        mlflow = MlflowServer(home / "mlflow")
+        mlflow.start()
+        registry = Registry(mlflow.url, home=home)
+        good = tuple(register(registry, result, scorer, now=now) for scorer in scorers)
+        bad = []
+        for change in (cut_off, flipped):
+            bad.append(register(registry, result, scorers[0], now=now))
+            damage(home / "mlflow" / "files", "trees.txt", change)
+        registry.promote("qualified", good[0])
+        lead_ids = _filled(database.url)
+        server = Server(
+            home, n_workers=N_WORKERS, LEADLOOP_STORE=database.url, LEADLOOP_REGISTRY=mlflow.url, LEADLOOP_POLL_SECONDS="1"
+        )  # fmt: skip
+        stop = threading.Event()
+        try:
+            server.wait_until_ready()
+            inline = expected_inline(server, registry, good)
+            seen = Seen()
+            load = Load(server.url, seen, lead_ids=lead_ids, good=good, inline=inline)
+            fastest = asyncio.run(load.fastest(15.0))
+            print(f"answers {fastest:.0f} requests a second; asked half of that for {minutes:.0f} minutes")
+            faults = Faults(server, database, mlflow, registry, good, (bad[0], bad[1]), minute)
+            memory = Memory(server, stop)
+            acting = threading.Thread(target=faults.run, args=(minutes, stop), daemon=True)
+            memory.start()
+            acting.start()
+            asyncio.run(load.run(fastest / 2, minutes * minute))
+            stop.set()
+            acting.join(timeout=120)
+            memory.join(timeout=10)
+            refused = server.log.read_text().count(" is refused, ")
+        finally:
+            stop.set()
+            server.stop()
+        wrong, unlogged = recomputed(seen, database.url, registry)
+        lost = {
+            "scores": unlogged,
+            "touchpoints": missing(database.url, "touchpoints", "touchpoint_id", seen.touchpoints),
+            "outcomes": missing(database.url, "outcomes", "outcome_id", seen.outcomes),
+        }
+        mlflow.stop()
+    slope, half = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
+    latency = np.quantile(seen.latency, [0.5, 0.99]) * 1_000
+    print(f"answers: {dict(seen.statuses)}, not asked because 2,000 waited: {seen.skipped}")
+    print(f"p50 {latency[0]:.1f} ms, p99 {latency[1]:.1f} ms")
+    print(f"checked again: {len(seen.scores):,} scores; acknowledged and looked for: {len(seen.touchpoints):,} touchpoints, "
+          f"{len(seen.outcomes):,} outcomes; lost {lost}")  # fmt: skip
+    print(f"damaged versions refused {refused} times (two versions, {N_WORKERS} workers)")
+    print(
+        f"resident memory: {slope:+.1f} MB an hour, 95 % interval {slope - half:+.1f} to {slope + half:+.1f}"
+    )
+    for complaint in (*seen.wrong[:5], *seen.mixed[:5]):
+        print(f"  {complaint}")
+    return {
+        "wrong": len(seen.wrong) + wrong,
+        "lost": sum(lost.values()),
+        "mixed": len(seen.mixed),
+        "rss_slope_mb_per_h": round(slope, 2),
+        "rss_slope_low": round(slope - half, 2),
+        "rss_slope_high": round(slope + half, 2),
+    }
+
+
+def _filled(url: str) -> list[str]:
+    """Leads with histories in the store; returns their ids."""
+    world = make_world(N_LEADS, seed=7)
+    with tempfile.TemporaryDirectory() as work:
+        store = filled_store(Path(work), world, born_by=world.end, now=world.end, url=url)
+        store.close()
+    return world.leads["lead_id"].tolist()
+
+
+def main() -> int:
+    """Print what happened and the last line; exit code 1 when something was wrong, lost or mixed."""
+    parser = argparse.ArgumentParser(description="load with faults")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minute-seconds", type=float, default=60.0, help="a minute of the plan, for trials")
+    chosen = parser.parse_args()
+    figures = soak(chosen.minutes, minute=chosen.minute_seconds)
+    print(json.dumps(figures))
+    return int(bool(figures["wrong"] or figures["lost"] or figures["mixed"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
