@@ -19,14 +19,16 @@ from functools import cache
 from typing import Any
 
 import bentoml
+from starlette.types import ASGIApp
 
 from data.intake import load_intake
 from data.settings import Settings
 from data.store import open_store
-from serving import heads
+from serving import connections
 from serving.app import build_app
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
+from serving.limits import BodyLimit
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
 from serving.metrics import Metrics
@@ -39,7 +41,17 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
-heads.install()
+
+
+def door(app: ASGIApp) -> ASGIApp:
+    """What stands before BentoML: it sees requests that are complete."""
+    parts = front.parts
+    return (
+        app if parts is None else BodyLimit(app, max_bytes=parts.max_body_bytes, seconds=parts.body_seconds)
+    )
+
+
+connections.install(door)
 
 
 def clock() -> int:
