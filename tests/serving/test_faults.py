@@ -5,7 +5,6 @@ One test a fault. The last reads every answer and the whole log of the run for w
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 import random
@@ -26,6 +25,7 @@ from sqlalchemy import create_engine, make_url, text
 from data.store import open_store
 from tests.serving.conftest import NOW, make_scorer
 from tests.serving.faults import PERSON, WRONG_KEY, Ground, Wire, crowd
+from tests.serving.odd_requests import RAW, oversize
 from tests.serving.running import promote, register, store_url, until
 
 pytestmark = pytest.mark.slow
@@ -293,29 +293,6 @@ def test_09_slow_callers_hold_up_nobody_and_are_closed(ground: Ground):
             assert ground.read(connection).status == 408
 
 
-def oversize() -> list[tuple[bytes, str, set[int]]]:
-    deep = b'{"x_a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-    wide = json.dumps({f"x_{i}": i for i in range(100_000)}).encode()
-    bomb = gzip.compress(b" " * 300_000_000, 9)
-    return [
-        (b" " * 40_000_000, "", {413}),
-        (bomb, "Content-Encoding: gzip\r\n", {413}),
-        (gzip.compress(bomb), "Content-Encoding: gzip\r\n", {413, 422}),
-        (deep, "", {422}),
-        (b"[" * 1_000_000, "", {422}),
-        (wide, "", {200, 422}),
-        (b'{"employees": NaN}', "", {422}),
-        (b'{"employees": -Infinity}', "", {422}),
-        (b'{"employees": 1e999}', "", {422}),
-        (b'{"employees": ' + b"9" * 100_000 + b"}", "", {422}),
-        (b'{"title": "\\ud800"}', "", {422}),
-        (b'{"title": "a", "title": "b"}', "", {422}),
-        (b'{"title": "a\\u0000"}', "", {200, 422}),
-        (b'\xff\xfe{"title": 1}', "", {422}),
-        (b"", "", {422}),
-    ]
-
-
 def test_10_what_is_too_large_or_no_json_is_refused_in_bounded_memory(ground: Ground):
     worker = ground.worker()
     before = worker.memory_info().rss
@@ -330,36 +307,6 @@ def test_10_what_is_too_large_or_no_json_is_refused_in_bounded_memory(ground: Gr
             if answer.status != 200:
                 assert answer.said["code"]
     assert worker.memory_info().rss - before < 150_000_000
-
-
-RAW = [
-    b"\r\n\r\n\r\n",
-    b"GET\r\n\r\n",
-    b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    b"get /livez HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /livez HTTP/1.1\r\n\r\n",
-    b"GET http://elsewhere/livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET /%00%ff%2e%2e/%2fetc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET /\xc3\xa4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 50_000 + b"\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\n folded: y\r\nConnection: close\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}{",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\nConnection: close\r\n\r\n{}",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\nConnection: close\r\n\r\n0\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n",
-    b"TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic " + b"=" * 5_000 + b"\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: " + WRONG_KEY.encode() + b"\r\n\r\n",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("sent", RAW, ids=range(len(RAW)))
