@@ -26,8 +26,9 @@ demo: $(READY)  ## the whole loop on a synthetic world; ARGS=--no-wait stops the
 serve: $(READY)  ## serve the champion on LEADLOOP_HOST:LEADLOOP_PORT
 	$(BIN)/leadloop serve $(ARGS)
 
-test: $(READY)  ## run the whole suite
-	$(BIN)/python -m pytest $(ARGS)
+# A file's tests share trained models and servers, so they stay on one core.
+test: $(READY)  ## run the whole suite, on all cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 nightly: $(READY)  ## the property tests of features with 2,000 examples each
 	LEADLOOP_HYPOTHESIS=nightly $(BIN)/python -m pytest tests/features --timeout 7200 $(ARGS)

@@ -264,7 +264,7 @@ def main() -> int:
     summary: dict[str, Any] = {"ratio_to_best": real_sets(folder)}
     sections = (
         ("oracle", "mean_figures", (), ("oracle_gap", "slope", "interval_coverage")),
-        ("censoring", "censoring_figures", (20_000, 11), ("ipcw_bias",)),
+        ("censoring", "mean_figures", (20_000,), ("ipcw_bias",)),
         ("judging", "judging_figures", (), ("aa_promotion_rate",)),
     )
     for module, function, arguments, wanted in sections:

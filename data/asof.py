@@ -34,8 +34,9 @@ class Followed:
 
     Attributes
     ----------
-    row : its number among the training rows, -1 where it is none (immature or unworked).
+    row : its number among the training rows, -1 where it is none (unworked, or not known to be worked yet).
     cutoff, known_at : instants; ``known_at`` of an immature row is the end of its horizon.
+    worked_at : instants from which the lead is known to be worked; the cutoff where work is not recorded.
     age : whole numbers, which of the ages the row was taken at, youngest first.
     is_goal : bool, the goal is known to have been reached at ``known_at``.
     """
@@ -43,6 +44,7 @@ class Followed:
     row: np.ndarray
     cutoff: np.ndarray
     known_at: np.ndarray
+    worked_at: np.ndarray
     age: np.ndarray
     is_goal: np.ndarray
 
@@ -54,7 +56,7 @@ class TrainingRows:
     Attributes
     ----------
     snapshots : n rows (lead, cutoff), by (created_at, lead_id, cutoff).
-    y : int8 array, shape (n,): 1 where the goal came within the horizon after the cutoff, else 0.
+    y : int8 array, shape (n,): 1 where the goal came within the horizon after the cutoff, -1 for a row still open, else 0.
     weight : float64 array, shape (n,): each lead's rows sum to 1.
     excluded : rows left out, by reason; see ``data.labels.label_rows``. ``merged``: the lead had been merged into another.
     as_exported : profile fields that some row knows only as they were on the day of an export.
@@ -92,8 +94,8 @@ def training_snapshots(
     would have been scored then.
 
     ``immature`` says what becomes of rows whose horizon is open at ``now``. ``wait``: left out until it has passed, decided or not.
-    ``ipcw``: those that are decided are rows, to be weighed by ``followed``. Two naive choices to compare with: ``drop`` takes the
-    decided as if they were all, ``negative`` takes the undecided as negatives.
+    ``ipcw``: all that are decided or known to be worked are rows, those undecided without a label. Two naive choices to compare
+    with: ``drop`` takes the decided as if they were all, ``negative`` takes the undecided as negatives.
 
     Raises
     ------
@@ -125,6 +127,8 @@ def training_snapshots(
     kept, excluded = has_label, labels.counts()
     if immature == "wait":
         kept = has_label & (ends <= now)
+    elif immature == "ipcw":
+        kept = has_label | (is_immature & begun & (labels.worked_at <= now))
     elif immature == "negative":
         kept = has_label | (is_immature & begun)
     if n := int(has_label.sum() + is_immature.sum() - kept.sum()):
@@ -138,6 +142,7 @@ def training_snapshots(
         row=np.where(kept, np.cumsum(kept) - 1, -1)[watched],
         cutoff=cutoffs[watched],
         known_at=labels.known_at[watched],
+        worked_at=labels.worked_at[watched],
         age=np.tile(np.arange(len(ages)), len(born))[~is_merged][watched],
         is_goal=(labels.y == 1)[watched],
     )
@@ -145,7 +150,7 @@ def training_snapshots(
     n_rows = np.bincount(lead, minlength=len(born))
     return TrainingRows(
         snapshots=table_snapshots(tables, lead, cutoffs),
-        y=np.maximum(labels.y[kept], 0),
+        y=labels.y[kept] if immature == "ipcw" else np.maximum(labels.y[kept], 0),
         weight=1.0 / n_rows[lead],
         excluded=excluded,
         as_exported=_as_exported(tables, np.unique(lead)),

@@ -5,7 +5,7 @@ disqualified) that was not undone, or the end of the horizon. Until then the row
 worked: that sales did not look says nothing about quality.
 
 Rows that were decided early are no fair sample on their own: a quick goal is known while slow ones are still open. Whoever learns from
-them must weigh them by how long each row has been watched (``training.learning.censoring``).
+them must learn from the open ones beside them as well, by their chance (``training.learning.open_rows``).
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ class Labels:
     y : int8 array, shape (n,): 1 reached the goal, 0 did not, -1 has no label.
     reason : int8 array, shape (n,): position in ``REASONS`` of why there is none; 0 where there is one.
     known_at : int64 array, shape (n,): the instant that decides the row, by what is known now; of an immature row the end of its horizon.
+    worked_at : int64 array, shape (n,): when sales was first known to act on the lead, at the latest by the row's end; the cutoff itself
+        where work is not recorded, the largest int64 where nobody has acted.
     """
 
     y: np.ndarray
     reason: np.ndarray
     known_at: np.ndarray
+    worked_at: np.ndarray
 
     def counts(self) -> dict[str, int]:
         """Rows left out, by reason; reasons that did not occur are absent."""
@@ -109,6 +112,7 @@ def label_rows(
         y=np.where(reason == 0, reached, -1).astype(np.int8),
         reason=reason,
         known_at=np.where(reason == 1, ends, decided_at),
+        worked_at=worked_at if is_work_known else cutoffs,
     )
 
 

@@ -20,6 +20,7 @@ from tests.training.examples import QUICK
 from training.insights.charts import figures
 from training.learning.dataset import Dataset, build_dataset
 from training.learning.run import train
+from training.scorer.artifact import save_scorer, scorer_hash
 
 END = 1_782_864_000_000_000  # 2026-07-01T00:00Z
 
@@ -137,31 +138,60 @@ def with_open_leads(immature: str = "ipcw") -> Dataset:
     return build_dataset(store(), now=END - 300 * DAY, immature=immature)
 
 
-def test_leads_decided_early_are_rows_and_open_ones_are_not():
+def test_open_rows_have_no_label():
     """Law 5."""
     waits, weighs, naive = (with_open_leads(how) for how in ("wait", "ipcw", "negative"))
     assert waits.is_mature.all()
     assert len(weighs) > len(waits) * 1.2
-    assert (weighs.known_at <= weighs.now).all()
+    assert ((weighs.known_at > weighs.now) == weighs.is_open).all()
+    assert weighs.is_open.any()
+    assert np.isin(weighs.y[~weighs.is_open], (0, 1)).all()
+    assert not waits.is_open.any()
     assert weighs.is_mature.sum() == len(waits)
     assert (weighs.y[weighs.is_mature] == waits.y).all()
-    assert (weighs.fit_weight[weighs.is_mature] == 0.2).all()
-    assert (with_open_leads("drop").fit_weight == 0.2).all()
     open_rows = naive.known_at > naive.now
-    assert open_rows.any()
     assert not naive.y[open_rows].any()
-    assert len(naive) == len(weighs) + open_rows.sum()
+    assert len(with_open_leads("drop")) == (~open_rows).sum() == (~weighs.is_open).sum()
+    # Nobody is known to have worked the rest, who may never become rows.
+    assert open_rows.sum() > weighs.is_open.sum()
 
 
-def test_young_leads_teach_and_are_not_judged_on():
+def test_young_leads_teach_and_are_not_judged_on(tmp_path):
     found = with_open_leads()
     made = train(found, QUICK, seed=1)
     assert found.is_mature[made.evaluation.rows].all()
     assert made.card["censoring"]["rows"] > found.is_mature.sum()
+    assert 0 < made.card["censoring"]["open_rows"] <= found.is_open.sum()
+    assert made.card["data"]["rows"] == (~found.is_open).sum()
     assert made.card["data"]["held_out_after"] < found.order[made.evaluation.rows].min()
     assert made.card["config"]["immature"] == "ipcw", "the dataset settles it, whatever the config said"
-    assert train(found, QUICK, seed=1).card == made.card
+    again = train(found, QUICK, seed=1)
+    assert again.card == made.card
+    for name, result in (("one", made), ("two", again)):
+        save_scorer(result.scorer, tmp_path / name)
+    assert scorer_hash(tmp_path / "one") == scorer_hash(tmp_path / "two"), "law 8"
     assert train(with_open_leads("wait"), QUICK, seed=1).card["censoring"] is None
+
+
+def test_open_leads_change_no_figure():
+    """Everything that is measured, and all that is chosen, is the same as if young leads had not been there."""
+    cards = [train(with_open_leads(how), QUICK, seed=1).card for how in ("ipcw", "wait")]
+    for name in (
+        "candidate",
+        "candidates",
+        "out_of_time",
+        "calibration",
+        "calibration_check",
+        "leaks",
+        "random_split",
+        "readiness",
+        "scorecard_l2",
+        "folds",
+    ):
+        assert cards[0][name] == cards[1][name], name
+    assert cards[0]["scale"]["reference_log_odds"] == cards[1]["scale"]["reference_log_odds"]
+    assert cards[0]["scale"]["slope"] == cards[1]["scale"]["slope"]
+    assert cards[0]["data"]["goal_rate"] == cards[1]["data"]["goal_rate"]
 
 
 def test_the_card_tells_how_soon_goals_come_and_draws_it():

@@ -102,7 +102,8 @@ def _card(
     check = calibration_check(scored.margin, y, weight, cluster, n_bootstrap=config.n_bootstrap, seed=seed)
     # Nothing was learned from any lead: every lead there is may judge a later model against this one.
     before = int(dataset.order.min()) - 1 if len(dataset) else 0
-    n_leads = len(np.unique(dataset.lead_numbers))
+    labelled = ~dataset.is_open
+    n_leads = len(np.unique(dataset.lead_numbers[labelled]))
     timed = dataset.is_timed and len(dataset)
     notes = [] if table.applied(dataset.features) else ["the points set by hand name none of these columns"]
     return {
@@ -126,7 +127,7 @@ def _card(
         else {"features": [], "topics": []},
         "leaks": [],
         "data": {
-            "rows": len(dataset),
+            "rows": int(labelled.sum()),
             "leads": n_leads,
             "goals": len(np.unique(dataset.lead_numbers[dataset.y > 0.5])),
             "goal_rate": round(base_rate, 6),

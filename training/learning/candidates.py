@@ -6,6 +6,7 @@ Both are deterministic: the same rows, settings and seed give the same bits, wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -38,7 +39,7 @@ def fit_scorecard(
 
     Parameters
     ----------
-    X, y, weight : shapes (n, p), (n,), (n,).
+    X, y, weight : shapes (n, p), (n,), (n,). ``y`` is 0/1, or a chance where no label is known.
     n_levels : per column, the number of levels of a category or None for a number.
     """
     if len(X) > config.max_scorecard_rows:
@@ -101,8 +102,9 @@ def fit_trees(
         params={"verbosity": -1, "min_data_in_leaf": rows_per_leaf, "feature_pre_filter": False},
         free_raw_data=True,
     )
-    settings = {
-        "objective": "binary",
+    settings: dict[str, Any] = {
+        # The same loss, for labels that may be chances; plain labels keep their objective, and so their bytes.
+        "objective": "binary" if np.isin(y, (0, 1)).all() else "cross_entropy",
         "learning_rate": config.learning_rate,
         "num_leaves": config.n_leaves,
         "max_depth": config.max_depth,

@@ -12,7 +12,6 @@ import numpy as np
 
 from data.domain import DAY, format_instant
 from features.matrix import recode
-from training.learning.censoring import censoring_summary
 from training.learning.choice import Choice
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
@@ -55,7 +54,6 @@ def make_card(
         "horizon_days": dataset.horizon_days,
         "definition": dict(dataset.definition),
         "maturity": [dict(row) for row in dataset.maturity],
-        "censoring": None if dataset.censoring is None else censoring_summary(dataset.censoring),
         "candidate": choice.candidate,
         "why": choice.why,
         "candidates": {name: round(loss, 6) for name, loss in sorted(choice.log_loss.items())},
@@ -105,11 +103,13 @@ def verdict(choice: Choice, figures: dict[str, dict[str, float]]) -> str:
 def _data(dataset: Dataset, held_out: Fold) -> dict[str, Any]:
     """Window, volumes and what was left out. ``trained_through`` and ``held_out_after`` are creation times of leads (positions in a
     flat table)."""
+    labelled, mature = ~dataset.is_open, dataset.is_mature
+    y, weight = dataset.y[mature], dataset.weight[mature]
     found: dict[str, Any] = {
-        "rows": len(dataset),
-        "leads": len(np.unique(dataset.lead_numbers)),
+        "rows": int(labelled.sum()),
+        "leads": len(np.unique(dataset.lead_numbers[labelled])),
         "goals": len(np.unique(dataset.lead_numbers[dataset.y > 0.5])),
-        "goal_rate": round(float((dataset.fit_weight * dataset.y).sum() / dataset.fit_weight.sum()), 6),
+        "goal_rate": round(float((weight * y).sum() / weight.sum()), 6),
         "held_out_leads": len(np.unique(dataset.lead_numbers[held_out.test])),
         "excluded": dict(dataset.excluded),
         "now": dataset.now,

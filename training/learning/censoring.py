@@ -1,12 +1,11 @@
-"""What rows that are decided early stand for.
+"""How soon rows are decided, and how soon they are known to be rows at all.
 
 A row (lead, cutoff) is watched from its cutoff to now. Its label is known once the goal, an end or the end of the horizon has decided it;
 until then it is censored and has none. Early decided rows are no fair sample of their time: they are quick goals and quick losses.
 
 Censored rows say how long rows are watched. From that the Kaplan-Meier curve of the time under observation gives every decided row the
 weight 1 / G(t), and these weights give, without bias, how much of all goals, and of all leads without one, is decided by each day: the
-maturity curves. A known row of a lead watched for C days then stands for 1 / (share of its kind that is decided within C days): 1 for
-a mature row, 2 for a young goal of an age by which half of the goals have come.
+maturity curves. ``training.learning.open_rows`` learns by them from rows that are still open.
 
 Weighing rows by 1 / G(t) outright would be simpler. It lets mature rows stand for the open rows of young leads, whatever those are like;
 so what came up lately, such as a new campaign, would be seen in its quick goals only and taken for a cause of them.
@@ -25,8 +24,6 @@ from data.errors import ContractError
 
 # Largest 1 / G(t). It is reached when fewer than a fiftieth of the rows were watched that long.
 LARGEST_WEIGHT = 50.0
-# No row stands for more than this many: leads watched so briefly that less than a third of either kind is decided do not teach yet.
-LARGEST_STAND = 3.0
 _CURVE_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 150, 180, 270, 365)
 
 
@@ -110,66 +107,55 @@ def _still_watched(observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class StandsFor:
-    """How many rows each of n training rows stands for.
+class Shares:
+    """What share of each row's kin is known after as many days as the row was watched; float arrays, shape (n,), 1 for a mature row.
+
+    Kin are rows of the same age and group that reach the goal (``goals``), or do not (``others``).
 
     Attributes
     ----------
-    weight : float array, shape (n,): 1 for a mature row, up to ``LARGEST_STAND`` for an early decided one, 0 for one that does not teach.
-    n_too_young : known rows that were watched too briefly to teach.
-    n_truncated : rows whose weight on the way to the maturity curves was cut; see ``censoring_weights``.
+    decided_goals, decided_others : share whose label is known.
+    seen_goals, seen_others : share that is known to be worked, decided or not; 1 where work is not recorded.
+    n_truncated : rows whose weight on the way to the curves was cut; see ``censoring_weights``.
     """
 
-    weight: np.ndarray
-    n_too_young: int
-    n_truncated: int
-
-    @property
-    def effective(self) -> float:
-        """Kish's effective sample size."""
-        return effective_size(self.weight)
+    decided_goals: np.ndarray
+    decided_others: np.ndarray
+    seen_goals: np.ndarray
+    seen_others: np.ndarray
+    n_truncated: int = 0
 
 
-def stands_for(
-    followed: Followed,
-    *,
-    at: int,
-    horizon_days: float,
-    n_rows: int,
-    alike: np.ndarray | None = None,
-    bound: float = LARGEST_STAND,
-) -> StandsFor:
-    """How many rows each of the n training rows stands for by what was known at the instant ``at``.
+def known_shares(
+    followed: Followed, *, now: int, horizon_days: float, n_rows: int, alike: np.ndarray | None = None
+) -> Shares:
+    """The maturity curves at the time each of the n training rows has been watched by ``now``.
 
-    Rows that were undecided then, or began later, get 0. ``alike``, whole numbers of shape (n_rows,), tells groups of rows with maturity
-    curves of their own: likely goals come sooner than unlikely ones. Rows taken at different ages always have their own.
-    Young rows teach only where both kinds of their group are decided often enough, so that no kind is missing among them.
+    ``alike``, whole numbers of shape (n_rows,), tells groups of rows with curves of their own: likely goals come sooner than unlikely
+    ones. Rows taken at different ages always have their own. Where a group has no decided row of a kind, that kind's share is 1.
     """
-    weight = np.zeros(n_rows)
-    begun = np.flatnonzero(followed.cutoff <= at)
     kind = np.zeros(n_rows, dtype=np.int64) if alike is None else np.asarray(alike)
-    n_too_young = n_truncated = 0
-    for age in np.unique(followed.age[begun]):
-        own = begun[followed.age[begun] == age]
-        took, is_censored = _observed(followed, own, at, horizon_days)
+    shares = {
+        name: np.ones(n_rows) for name in ("decided_goals", "decided_others", "seen_goals", "seen_others")
+    }
+    n_truncated = 0
+    for age in np.unique(followed.age):
+        own = np.flatnonzero(followed.age == age)
+        took, is_censored = _observed(followed, own, now, horizon_days)
         found = censoring_weights(took, is_censored, horizon_days)
         n_truncated += found.n_truncated
-        known = ~is_censored & (followed.row[own] >= 0)
-        row = followed.row[own[known]]
-        took, certainty = took[known], found.weight[known]
-        watched = np.minimum((at - followed.cutoff[own[known]]) / DAY, horizon_days)
-        is_goal, group = followed.is_goal[own[known]], kind[row]
-        share, least = np.ones(len(row)), np.ones(len(row))
-        for k in np.unique(group):
-            for wanted in (True, False):
-                one = (group == k) & (is_goal == wanted)
-                decided = _share_decided(took[one], certainty[one], watched[group == k])
-                least[group == k] = np.minimum(least[group == k], decided)
-                share[one] = decided[one[group == k]]
-        teaches = (least * bound >= 1.0) | (watched >= horizon_days)
-        n_too_young += int((~teaches).sum())
-        weight[row[teaches]] = 1.0 / share[teaches]
-    return StandsFor(weight, n_too_young, n_truncated)
+        is_row = followed.row[own] >= 0
+        own, took, certainty = own[is_row], took[is_row], found.weight[is_row]
+        saw = (np.maximum(followed.worked_at[own], followed.cutoff[own]) - followed.cutoff[own]) / DAY
+        watched = np.minimum((now - followed.cutoff[own]) / DAY, horizon_days)
+        row, is_goal = followed.row[own], followed.is_goal[own]
+        for k in np.unique(kind[row]):
+            group = kind[row] == k
+            for name, one in (("goals", group & is_goal), ("others", group & ~is_goal)):
+                one &= ~is_censored[is_row]
+                shares[f"decided_{name}"][row[group]] = _share(took[one], certainty[one], watched[group])
+                shares[f"seen_{name}"][row[group]] = _share(saw[one], certainty[one], watched[group])
+    return Shares(**shares, n_truncated=n_truncated)
 
 
 def _observed(
@@ -181,7 +167,7 @@ def _observed(
     return days, followed.known_at[rows] > at
 
 
-def _share_decided(took: np.ndarray, weight: np.ndarray, by: np.ndarray) -> np.ndarray:
+def _share(took: np.ndarray, weight: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Weighted share of ``took`` up to each day of ``by``; 1 where there is nothing to share."""
     if not len(took):
         return np.ones(len(by))
@@ -204,16 +190,3 @@ def maturity_rows(followed: Followed, *, now: int, horizon_days: float) -> list[
         return []
     days = [float(d) for d in _CURVE_DAYS if d < horizon_days] + [float(horizon_days)]
     return [{"days": d, "share": round(float(goal[took <= d].sum() / goal.sum()), 6)} for d in days]
-
-
-def censoring_summary(found: StandsFor) -> dict[str, Any]:
-    """What the card says about the weights."""
-    return {
-        "rows": int((found.weight > 0).sum()),
-        "stand_for": round(float(found.weight.sum()), 1),
-        "effective_rows": round(found.effective, 1),
-        "largest": round(float(found.weight.max(initial=0.0)), 4),
-        "bound": LARGEST_STAND,
-        "too_young": found.n_too_young,
-        "truncated": found.n_truncated,
-    }

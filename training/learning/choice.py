@@ -66,7 +66,6 @@ def out_of_fold(
             candidates=names,
             config=config,
             seed=seed,
-            weight=fold.weight(dataset.weight),
         )
         X = parts.columns(dataset.matrix, fold.test)
         for name in names:

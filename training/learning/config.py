@@ -23,8 +23,8 @@ class TrainConfig:
     ----------
     goal, horizon_days : what is predicted, and within how many days after the cutoff.
     ages_days : ages of a lead, in days after its creation, at which it gives a training row.
-    immature : what becomes of rows whose horizon is still open. ``wait``: left out. ``ipcw``: those decided early teach, weighed for those
-        that are not. ``drop`` and ``negative`` are the naive choices, to compare with; see ``data.asof``.
+    immature : what becomes of rows whose horizon is still open. ``wait``: left out. ``ipcw``: they teach, those decided by their label,
+        the others by their chance. ``drop`` and ``negative`` are the naive choices, to compare with; see ``data.asof``.
     candidates : which models compete, a subset of base_rate, scorecard, trees, blend.
     holdout_share : newest share of leads, held out once for the evaluation.
     n_folds : time-ordered folds inside the older part.

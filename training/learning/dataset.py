@@ -1,4 +1,4 @@
-"""A dataset: the labelled rows a model learns from.
+"""A dataset: the rows a model learns from.
 
 One row is one lead at one cutoff. Features come from the snapshot at the cutoff, the label from the horizon after it. A lead asked at
 five ages weighs a fifth in each row, also when only some of the rows are left: a lead that reaches its goal early has few rows, and
@@ -27,7 +27,7 @@ from features.catalog import default_features, with_custom_fields
 from features.defining import own_features, unmatched, with_own
 from features.matrix import Matrix, build_matrix
 from features.spec import Feature, FeatureSet
-from training.learning.censoring import StandsFor, maturity_rows, stands_for
+from training.learning.censoring import Shares, known_shares, maturity_rows
 from training.learning.folds import Rows
 
 # Large matrices are hashed piece by piece.
@@ -43,7 +43,8 @@ class Dataset:
     ----------
     matrix : n rows with every level that occurs; folds pool the rare ones.
     snapshots : the same rows as snapshots.
-    y, weight : 0/1 and the row's weight, shape (n,); the rows of a lead weigh at most 1 together, whatever became of it.
+    y, weight : 0/1, NaN for a row still open, and the row's weight, shape (n,); the rows of a lead weigh at most 1 together, whatever
+        became of it.
     cutoffs : int64 instants, shape (n,); 0 for a flat table.
     order : int64, shape (n,): creation instant of the lead, or its position in a flat table.
     lead_ids : object array, shape (n,).
@@ -55,7 +56,7 @@ class Dataset:
     definition : what a label means; see ``data.definition``.
     maturity : the maturity curve; see ``censoring.maturity_rows``. Empty for a flat table.
     known_at : int64 instants, shape (n,), from which each label is used; None for a flat table.
-    followed : how long every row, immature ones too, was watched; None where rows stand for themselves alone.
+    followed : how long every row, immature ones too, was watched; None where only labels teach.
     alike : whole numbers, shape (n,): rows with maturity curves of their own; None: all are alike. Training sets it.
     fills : when closed leads got their fields, for the leak probes; None for a flat table.
     own : the definitions among ``features`` that somebody added to the catalog's.
@@ -110,18 +111,18 @@ class Dataset:
         return self.cutoffs + round(self.horizon_days * DAY) <= self.now
 
     @cached_property
-    def censoring(self) -> StandsFor | None:
-        """How many rows each stands for by what is known now; None where rows stand for themselves alone."""
-        if self.followed is None or self.now is None or self.horizon_days is None:
-            return None
-        return stands_for(
-            self.followed, at=self.now, horizon_days=self.horizon_days, n_rows=len(self), alike=self.alike
-        )
+    def is_open(self) -> np.ndarray:
+        """Rows that nothing has decided yet, shape (n,): they have no label, and count nowhere but in ``learning.open_rows``."""
+        return np.isnan(self.y)
 
     @cached_property
-    def fit_weight(self) -> np.ndarray:
-        """Weights to learn from all rows with, early decided ones too, shape (n,)."""
-        return self.weight if self.censoring is None else self.weight * self.censoring.weight
+    def shares(self) -> Shares | None:
+        """The maturity curves at each row; None where only labels teach."""
+        if self.followed is None or self.now is None or self.horizon_days is None:
+            return None
+        return known_shares(
+            self.followed, now=self.now, horizon_days=self.horizon_days, n_rows=len(self), alike=self.alike
+        )
 
     @cached_property
     def rows(self) -> Rows:
@@ -132,9 +133,8 @@ class Dataset:
             group=None if self.groups is None else _numbered(self.groups),
             cutoff=self.cutoffs if self.is_timed else None,
             horizon_days=self.horizon_days,
-            known_at=self.known_at,
-            followed=self.followed,
-            alike=self.alike,
+            # Early decided rows teach only beside the open ones, which folds do not know: they wait for the end of the horizon.
+            known_at=self.known_at if self.followed is None else None,
         )
 
     @cached_property
@@ -157,7 +157,11 @@ class Dataset:
             # + 0.0 turns -0.0 into 0.0, and every NaN is written alike.
             digest.update(np.ascontiguousarray(np.where(np.isnan(X), np.nan, X + 0.0)).tobytes())
         watched = self.followed
-        times = () if watched is None else (watched.row, watched.cutoff, watched.known_at, watched.age)
+        times = (
+            ()
+            if watched is None
+            else (watched.row, watched.cutoff, watched.known_at, watched.worked_at, watched.age)
+        )
         known = () if self.known_at is None else (self.known_at, self.is_mature)
         for array in (self.y.astype(np.float64), self.weight, self.cutoffs, self.order, *known, *times):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -175,7 +179,7 @@ def build_dataset(
     immature: str = "wait",
     own: Iterable[Feature | Mapping[str, Any]] = (),
 ) -> Dataset:
-    """The rows of a store whose label is known at the instant ``now``.
+    """The rows of a store whose label is known at the instant ``now``; with ``immature="ipcw"`` the open ones too, without a label.
 
     Parameters
     ----------
@@ -208,7 +212,7 @@ def build_dataset(
     return Dataset(
         matrix=build_matrix(snapshots, features),
         snapshots=snapshots,
-        y=made.y.astype(np.float64),
+        y=np.where(made.y < 0, np.nan, made.y),
         weight=np.full(len(made.y), 1.0 / len(ages_days)),
         cutoffs=snapshots.cutoffs,
         order=snapshots.created_at,

@@ -65,14 +65,16 @@ def fit_parts(
     candidates: Sequence[str],
     config: TrainConfig,
     seed: int,
+    y: np.ndarray | None = None,
     weight: np.ndarray | None = None,
 ) -> Parts:
     """Fit on these rows what the candidates need. With only one class among them there is nothing to fit but the base rate; with few
     leads of one class, the parts are held back (``training.learning.evidence``).
 
-    ``weight``, one for each of the rows, replaces those of the dataset.
+    ``y`` and ``weight``, one for each of the rows, replace those of the dataset; such a ``y`` may be a chance, 0 to 1.
     """
-    y, weight = dataset.y[rows], dataset.weight[rows] if weight is None else weight
+    y = dataset.y[rows] if y is None else y
+    weight = dataset.weight[rows] if weight is None else weight
     config = held_back(config, evidence(y, dataset.lead_numbers[rows]))
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)

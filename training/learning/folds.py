@@ -2,22 +2,17 @@
 
 A model is always judged on leads that came after those it learned from. One lead, or one group of leads such as an account, is never on
 both sides. Where the history is long enough, training rows whose horizon was still open when the test leads came are left out as well:
-their outcome was not known then. Rows that were decided by then stay, and stand for those that were not.
+their outcome was not known then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.domain import DAY
-from training.learning.censoring import effective_size, stands_for
-
-if TYPE_CHECKING:
-    from data.asof import Followed
 
 # A fold may lose this share of its training rows to the purge or to shared groups before it rather goes without.
 _MOST_LOST = 0.5
@@ -27,20 +22,13 @@ _MOST_LOST = 0.5
 class Fold:
     """Row numbers, rising.
 
-    ``is_purged``: every training row's label was known when the test leads came. ``n_lost``: training rows left out. ``stands_for``: how
-    many rows each training row stands for, by what was known then; None: itself.
+    ``is_purged``: every training row's label was known when the test leads came. ``n_lost``: training rows left out.
     """
 
     train: np.ndarray
     test: np.ndarray
     is_purged: bool
     n_lost: int
-    stands_for: np.ndarray | None = None
-
-    def weight(self, weight: np.ndarray) -> np.ndarray:
-        """Weights to learn with, from the weights of all rows."""
-        own = weight[self.train]
-        return own if self.stands_for is None else own * self.stands_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +43,6 @@ class Rows:
     cutoff : instants, or None for a table that has no times.
     horizon_days : None for a table that has no times.
     known_at : instants from which labels are known; None: the end of the horizon.
-    followed : how long rows were watched; None where rows stand for themselves alone.
-    alike : whole numbers, which rows share maturity curves; None: all do.
     """
 
     order: np.ndarray
@@ -65,8 +51,6 @@ class Rows:
     cutoff: np.ndarray | None = None
     horizon_days: float | None = None
     known_at: np.ndarray | None = None
-    followed: Followed | None = None
-    alike: np.ndarray | None = None
 
 
 def split_newest(rows: Rows, *, share: float, among: np.ndarray | None = None) -> Fold:
@@ -115,19 +99,6 @@ def _fold(rows: Rows, train: np.ndarray, test: np.ndarray) -> Fold:
         begin = int(rows.cutoff[test].min())
         known_at = rows.cutoff + round(rows.horizon_days * DAY) if rows.known_at is None else rows.known_at
         matured = kept[known_at[kept] <= begin]
-        worth, weights = float(len(matured)), None
-        if rows.followed is not None:
-            found = stands_for(
-                rows.followed,
-                at=begin,
-                horizon_days=rows.horizon_days,
-                n_rows=len(rows.order),
-                alike=rows.alike,
-            )
-            matured = matured[found.weight[matured] > 0]
-            weights = found.weight[matured]
-            worth = 0.0 if found.n_truncated else effective_size(weights)
-        if worth >= len(kept) * (1 - _MOST_LOST):
-            n_lost = len(train) - len(matured)
-            return Fold(train=matured, test=test, is_purged=True, n_lost=n_lost, stands_for=weights)
+        if len(matured) >= len(kept) * (1 - _MOST_LOST):
+            return Fold(train=matured, test=test, is_purged=True, n_lost=len(train) - len(matured))
     return Fold(train=kept, test=test, is_purged=False, n_lost=len(train) - len(kept))

@@ -22,7 +22,7 @@ _FEWEST_GOALS = 200
 
 
 def with_likeness(dataset: Dataset, *, config: TrainConfig, seed: int) -> Dataset:
-    """The dataset with ``alike`` set; unchanged where rows stand for themselves alone, or are too few to be grouped."""
+    """The dataset with ``alike`` set; unchanged where only labels teach, or they are too few to be grouped."""
     if dataset.followed is None:
         return dataset
     mature = np.flatnonzero(dataset.is_mature)

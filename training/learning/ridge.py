@@ -51,7 +51,6 @@ def _margins(dataset: Dataset, folds: Sequence[Fold], *, config: TrainConfig, se
             candidates=["scorecard"],
             config=config,
             seed=seed,
-            weight=fold.weight(dataset.weight),
         )
         found.append(parts.candidate("scorecard").margin(parts.columns(dataset.matrix, fold.test)))
     return np.concatenate(found)

@@ -28,6 +28,7 @@ from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
 from training.learning.leakage import Finding, find_leaks, without_blocked
 from training.learning.likeness import with_likeness
+from training.learning.open_rows import learn_open, levelled, open_summary
 from training.learning.random_split import random_split
 from training.learning.readiness import NOT_READY, readiness
 from training.learning.ridge import with_settled_ridge
@@ -84,7 +85,7 @@ def train(
         card["own_features"] = FeatureSet(dataset.own).to_records()
         return TrainingResult(scorer=scorer, card=card, evaluation=evaluation, leaks=())
     y, weight = dataset.y, dataset.weight
-    # Figures come from rows whose whole horizon has passed; early decided rows of younger leads only teach.
+    # Figures come from rows whose whole horizon has passed; those of younger leads only teach.
     mature = np.flatnonzero(dataset.is_mature)
     held_out = split_newest(dataset.rows, share=config.holdout_share, among=mature)
     older = np.setdiff1d(mature, held_out.test)
@@ -97,7 +98,9 @@ def train(
     oof = out_of_fold(dataset, folds, config=choosing(fitting, n), seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing(config, n))
     margin = oof.margins[choice.candidate]
-    scale = Scale(base_log_odds(y, dataset.fit_weight) if reference_log_odds is None else reference_log_odds)
+    scale = Scale(
+        base_log_odds(y[mature], weight[mature]) if reference_log_odds is None else reference_log_odds
+    )
 
     def segmented(parts: Parts, calibration: Affine, rows: np.ndarray, margin: np.ndarray) -> Additive:
         model, by = parts.candidate(choice.candidate), config.segment_by
@@ -122,10 +125,7 @@ def train(
         return golden_of(scorer, parts.columns(dataset.matrix, rows), seed=seed)
 
     _tell(progress, "judging on the newest leads", 0)
-    older_weight = held_out.weight(weight)
-    parts = fit_parts(
-        dataset, held_out.train, candidates=[choice.candidate], config=fitting, seed=seed, weight=older_weight
-    )
+    parts = fit_parts(dataset, held_out.train, candidates=[choice.candidate], config=fitting, seed=seed)
     calibration = _calibration(choice, margin, y[oof.rows], weight[oof.rows], oof.fold, n)
     model = segmented(parts, calibration, oof.rows, margin)
     newest = model.margin(parts.columns(dataset.matrix, held_out.test))
@@ -139,19 +139,21 @@ def train(
     _tell(progress, "judging on the newest leads", 1)
 
     _tell(progress, "fitting on all leads", 0)
-    everything = np.flatnonzero(dataset.fit_weight > 0)
+    lessons = learn_open(dataset, config=fitting, seed=seed)
+    everything = np.flatnonzero(lessons.weight > 0)
     parts = fit_parts(
         dataset,
         everything,
         candidates=[choice.candidate],
         config=fitting,
         seed=seed,
-        weight=dataset.fit_weight[everything],
+        y=lessons.y[everything],
+        weight=lessons.weight[everything],
     )
     # The held-out leads were scored by a model that had not seen them, like the folds: they calibrate as the newest fold.
     seen = np.concatenate([oof.rows, held_out.test])
     fold = np.concatenate([oof.fold, np.full(len(held_out.test), len(folds))])
-    calibration = _calibration(
+    by_folds = _calibration(
         choice,
         np.concatenate([margin, newest]),
         y[seen],
@@ -159,15 +161,17 @@ def train(
         fold,
         evidence(y[mature], dataset.lead_numbers[mature]),
     )
-    model = segmented(parts, calibration, seen, np.concatenate([margin, newest]))
+    model = segmented(parts, by_folds, seen, np.concatenate([margin, newest]))
+    calibration = levelled(dataset, by_folds, model, parts.columns(dataset.matrix, np.arange(len(dataset))))
     scorer = assemble(model, parts, calibration, everything)
     _tell(progress, "fitting on all leads", 1)
 
     card = make_card(
         dataset, config=config, seed=seed, choice=choice, folds=folds, held_out=held_out, scorer=scorer,
-        evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], older_weight),
+        evaluation=evaluation, newest_margin=newest, base=base_log_odds(y[held_out.train], weight[held_out.train]),
         leaks=leaks,
     )  # fmt: skip
+    card["censoring"] = open_summary(dataset, lessons)
     card["scorecard_l2"] = fitting.scorecard_l2
     card["random_split"] = random_split(
         dataset, among=mature, n_test=len(held_out.test), candidate=choice.candidate, config=fitting, seed=seed,
@@ -175,7 +179,7 @@ def train(
     )  # fmt: skip
     scorer, evaluation, card = vouched(
         dataset, scorer, evaluation, card, train=held_out.train, config=fitting, seed=seed,
-        unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds)),
+        unseen=Unseen(seen, fold, np.concatenate([margin, newest]), fold == len(folds), by_folds),
     )  # fmt: skip
     card["readiness"] = ready
     card["own_features"] = FeatureSet(dataset.own).to_records()

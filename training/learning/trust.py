@@ -15,6 +15,7 @@ from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation
 from training.learning.uncertainty import COVERAGE, fit_variance, make_intervals
+from training.scorer.additive import Affine
 from training.scorer.scorer import Scorer
 
 
@@ -22,13 +23,14 @@ from training.scorer.scorer import Scorer
 class Unseen:
     """Raw margins of the chosen candidate for rows no fitted model had seen: ``rows``, ``fold`` and ``margin``, shape (m,) each.
 
-    ``is_held_out`` marks the newest leads, on which the choice was judged.
+    ``is_held_out`` marks the newest leads, on which the choice was judged; ``calibration`` is what all of these margins ask for.
     """
 
     rows: np.ndarray
     fold: np.ndarray
     margin: np.ndarray
     is_held_out: np.ndarray
+    calibration: Affine
 
 
 def vouched(
@@ -53,7 +55,9 @@ def vouched(
         seed=seed,
     )  # fmt: skip
     # The variance of a fit falls with the leads it learned from.
-    n_learned = (len(np.unique(dataset.lead_numbers[train])), len(np.unique(dataset.lead_numbers)))
+    n_learned = tuple(
+        len(np.unique(dataset.lead_numbers[own])) for own in (train, np.flatnonzero(~dataset.is_open))
+    )
     lead = dataset.lead_numbers if dataset.rows.group is None else dataset.rows.group
     check = calibration_check(
         twin.calibration.of(unseen.margin[newest]),
@@ -71,16 +75,17 @@ def vouched(
     )
     withheld = not check["passed"]
 
-    def promised(one: Scorer, own: np.ndarray, variance: float) -> Scorer:
+    def promised(one: Scorer, calibration: Affine, own: np.ndarray, variance: float) -> Scorer:
         rows = unseen.rows[own]
         intervals = make_intervals(
-            one.calibration.of(unseen.margin[own]), dataset.y[rows], dataset.weight[rows], unseen.fold[own],
+            calibration.of(unseen.margin[own]), dataset.y[rows], dataset.weight[rows], unseen.fold[own],
             variance=variance,
         )  # fmt: skip
         return replace(one, intervals=intervals, probability_withheld=withheld)
 
-    twin = promised(twin, ~newest, variance)
-    shipped = promised(scorer, np.ones(len(newest), dtype=bool), variance * n_learned[0] / n_learned[1])
+    twin = promised(twin, twin.calibration, ~newest, variance)
+    everyone = np.ones(len(newest), dtype=bool)
+    shipped = promised(scorer, unseen.calibration, everyone, variance * n_learned[0] / n_learned[1])
     assert shipped.intervals is not None
     described = {
         "coverage": COVERAGE,
