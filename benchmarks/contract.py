@@ -5,16 +5,18 @@ statuses, types, headers and members that the document names, no success for a m
 chains of calls, where one answer feeds the next.
 
 Two things no schema can say, so they are stated here: which refusals a message of the right shape may meet (``UNTELLABLE``), and what is
-taken beyond the schema (``is_taken_anyway``). Keys are another matter and not looked at.
+taken beyond the schema (``is_taken_anyway``). All of it twice: where there are no keys yet, and with a key.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +39,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from data.store import open_store
 
 ADDRESSES = ("/openapi-3.0.json", "/openapi-2.0.json")
 # What may be wrong with a message of the right shape: what it means, characters that are no text, and numbers from 1e300 on (a bound that
@@ -86,16 +90,20 @@ class Tally:
             self.violations.setdefault(kind, f"{failures.message[:1500]}\n{case.as_curl_command()[:1500]}")
 
 
-def _local(app: Any) -> Any:
-    """The application as a program on its own machine calls it: without keys it answers nobody else."""
+def _called(app: Any, key: str | None) -> Any:
+    """The application as a program elsewhere calls it with a key, or one on its own machine without."""
+    host = "127.0.0.1" if key is None else "192.0.2.7"
+    known = [] if key is None else [(b"x-api-key", key.encode())]
 
     async def called(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "client": ("127.0.0.1", 0)}, receive, send)
+        if scope["type"] == "http":
+            scope = {**scope, "client": (host, 0), "headers": [*scope["headers"], *known]}
+        await app(scope, receive, send)
 
     return called
 
 
-def try_document(app: Any, address: str, *, cases: int, number: int) -> Tally:
+def try_document(app: Any, address: str, *, cases: int, number: int, key: str | None = None) -> Tally:
     """About ``cases`` requests against one document of the application: half agree with it, a quarter break it, a quarter come in chains.
 
     Parameters
@@ -103,8 +111,9 @@ def try_document(app: Any, address: str, *, cases: int, number: int) -> Tally:
     app : the ASGI application.
     address : where it serves the document.
     number : seed of the invention.
+    key : sent with every request; without one they come from the application's own machine.
     """
-    app = _local(app)
+    app = _called(app, key)
     schema = schemathesis.openapi.from_asgi(address, app)
     schemathesis.openapi.format("date-time", _times())
     checks = checks_for(schemathesis.openapi.from_asgi(ADDRESSES[0], app).raw_schema)
@@ -245,6 +254,13 @@ def _calm(examples: int) -> settings:
     )
 
 
+def make_key(store_url: str) -> str:
+    """A key for everything, in a store that no service has opened yet."""
+    with closing(open_store(store_url)) as store:
+        secret, _ = store.keys.create("contract", ["admin"], now=0)
+    return secret
+
+
 def main() -> None:
     """Print what was found for people, and one JSON line."""
     from tests.serving.conftest import make_service, stop_service
@@ -254,12 +270,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     figures = {"cases": 0, "server_errors": 0, "violations": 0}
-    for address in ADDRESSES:
+    for address, has_key in itertools.product(ADDRESSES, (False, True)):
         with tempfile.TemporaryDirectory() as folder:
+            key = make_key(f"sqlite:///{folder}/store.db") if has_key else None
             service = make_service(Path(folder))
-            tally = try_document(service.app, address, cases=chosen.cases, number=chosen.seed)
+            tally = try_document(service.app, address, cases=chosen.cases, number=chosen.seed, key=key)
             stop_service(service)
-        print(f"{address}: {tally.cases:,} requests")
+        print(f"{address}, {'with' if has_key else 'without'} key: {tally.cases:,} requests")
         for (call, status), n in sorted(tally.statuses.items()):
             print(f"  {call:45} {status}  {n:6,}")
         for kind, first in tally.violations.items():

@@ -31,10 +31,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from data.errors import StoreError
+from data.errors import DamagedStoreError, StoreError
 
 _CACHE_KIB = 65_536
 _SPILL_PAGES = 262_144  # 1 GiB
+
+_DAMAGED = "the store's file is damaged"
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
@@ -134,11 +136,15 @@ def explained(url: URL) -> Iterator[None]:
     except PoolTimeoutError as error:
         raise StoreError("the store is busy: no free connection; try again") from error
     except DBAPIError as error:
-        raise StoreError(_explain(error, url)) from error
+        raise _fault(_explain(error, url)) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the store failed: {type(error).__name__}") from error
     except sqlite3.Error as error:
-        raise StoreError(_explain_text(str(error))) from error
+        raise _fault(_explain_text(str(error))) from error
+
+
+def _fault(said: str) -> StoreError:
+    return DamagedStoreError(said) if said.startswith(_DAMAGED) else StoreError(said)
 
 
 def _explain(error: DBAPIError, url: URL) -> str:
@@ -167,7 +173,7 @@ def _explain_text(text: str) -> str:
     if "locked" in text or "busy" in text:
         return "the store is busy: another writer holds it; nothing was written, try again"
     if "malformed" in text or "not a database" in text or "corrupt" in text:
-        return f"the store's file is damaged ({text}); restore it from a backup"
+        return f"{_DAMAGED} ({text}); restore it from a backup"
     if "full" in text or "disk I/O" in text:
         return (
             f"the store could not write ({text}); nothing was written: free space on its disk, then try again"

@@ -26,6 +26,10 @@ class StoreError(LeadloopError):
     """The store cannot be opened, read or written."""
 
 
+class DamagedStoreError(StoreError):
+    """The store's file has broken pages; trying again does not help."""
+
+
 class NotEnoughDataError(LeadloopError):
     """Too few rows, or only one class, for what was asked."""
 

@@ -21,7 +21,7 @@ from data.columns import TrainingTables
 from data.conflicts import conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
 from data.domain import Lead, Link, Outcome, Touchpoint
-from data.errors import StoreError
+from data.errors import DamagedStoreError
 from data.keys import Keys
 from data.patches import add_some_leads
 from data.replies import Replies
@@ -279,7 +279,8 @@ class Store:
             }
 
     def check(self) -> None:
-        """Read the whole SQLite file for damage, or ask PostgreSQL for an answer. Raises StoreError when it fails.
+        """Read the whole SQLite file for damage, or ask PostgreSQL for an answer. Raises StoreError when it fails,
+        DamagedStoreError for damage.
 
         A damaged file often still answers queries; only this sees it. Takes about a second for each GB.
         """
@@ -289,7 +290,7 @@ class Store:
                 return
             found = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
         if found != ["ok"]:
-            raise StoreError(
+            raise DamagedStoreError(
                 f"the store's file is damaged ({'; '.join(found)[:300]}); restore it from a backup"
             )
 

@@ -22,6 +22,7 @@ class LateApp:
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
         self.parts: Parts | None = None
+        self.fault: Problem | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is not None:
@@ -30,7 +31,7 @@ class LateApp:
             starting = Problem(
                 503, "starting", "The service is starting; try again.", headers={"Retry-After": "1"}
             )
-            await starting.response()(scope, receive, send)
+            await (self.fault or starting).response()(scope, receive, send)
 
     async def call_json(self, path: str, content: Any) -> Any:
         """The JSON answer of the application to a POST of ``content``; a refusal comes as its problem document."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,12 +18,19 @@ from serving.problems import Problem
 
 _PATIENCE_SECONDS = 10.0
 _DISCARD_FACTOR = 20
+_SPREAD = 0.25
+_IS_READ = "leadloop.is_read"
+
+
+def spread(seconds: float) -> float:
+    """The deadline, or up to a quarter later by chance: those who came together are not all sent away in one moment."""
+    return seconds * random.uniform(1, 1 + _SPREAD)
 
 
 class BodyLimit:
     """Reads the body whole; answers 413 above ``max_bytes`` and 408 when it is not there after ``seconds``.
 
-    Memory stays bounded by ``max_bytes`` whatever is sent.
+    Memory stays bounded by ``max_bytes`` whatever is sent. Passed twice, it reads once.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float) -> None:
@@ -31,11 +39,11 @@ class BodyLimit:
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _IS_READ in scope:
             await self.app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(spread(self.seconds)):
                 body = await self._read(scope, receive)
         except TimeoutError:
             await _too_slow(self.seconds).response()(scope, receive, send)
@@ -43,7 +51,7 @@ class BodyLimit:
             await problem.response()(scope, receive, send)
         else:
             if body is not None:
-                await self.app(scope, replayed(body, receive), send)
+                await self.app({**scope, _IS_READ: True}, replayed(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body; None when the caller left before it was complete. Raises Problem 413."""

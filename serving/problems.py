@@ -176,6 +176,16 @@ def store_away() -> Problem:
     )
 
 
+def store_damaged() -> Problem:
+    """The check at the start found the store's file damaged; nothing is read from it or written to it."""
+    return Problem(
+        503,
+        "store_damaged",
+        "The store's file is damaged, so nothing is served from it; the service's log says what was found. "
+        "Restore it from a backup and start the service again.",
+    )
+
+
 def install(app: FastAPI) -> None:
     """Make every refusal of the application a problem document."""
 

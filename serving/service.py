@@ -19,19 +19,23 @@ from functools import cache
 from typing import Any
 
 import bentoml
+from starlette.types import ASGIApp
 
+from data.errors import DamagedStoreError
 from data.intake import load_intake
 from data.settings import Settings
 from data.store import open_store
-from serving import heads
+from serving import connections
 from serving.app import build_app
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
+from serving.limits import BodyLimit
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
 from serving.metrics import Metrics
 from serving.orphans import leave_with_parent
 from serving.parts import Parts
+from serving.problems import store_damaged
 from serving.writer import Writer
 from training.scorer.registry import Registry
 
@@ -39,7 +43,17 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
-heads.install()
+
+
+def door(app: ASGIApp) -> ASGIApp:
+    """What stands before BentoML: it sees requests that are complete."""
+    parts = front.parts
+    return (
+        app if parts is None else BodyLimit(app, max_bytes=parts.max_body_bytes, seconds=parts.body_seconds)
+    )
+
+
+connections.install(door)
 
 
 def clock() -> int:
@@ -51,6 +65,19 @@ def clock() -> int:
 def service_metrics() -> Metrics:
     """The metrics of this process; Prometheus takes each name once."""
     return Metrics()
+
+
+def damage(settings: Settings) -> DamagedStoreError | None:
+    """What is broken in the store's file, which queries may never notice; about a second for each GB."""
+    try:
+        store = open_store(settings.store_url)
+        try:
+            store.check()
+        finally:
+            store.close()
+    except DamagedStoreError as fault:
+        return fault
+    return None
 
 
 def start_parts(settings: Settings) -> Parts:
@@ -98,9 +125,16 @@ class LeadScorer:
             return
         # BentoML shows warnings of others only; which version serves is worth a line.
         logging.getLogger("leadloop").setLevel(logging.INFO)
-        self.parts: Parts | None = start_parts(Settings.from_env(os.environ))
-        front.app, front.parts = build_app(self.parts), self.parts
+        self.parts: Parts | None = None
         leave_with_parent()
+        settings = Settings.from_env(os.environ)
+        if (fault := damage(settings)) is not None:
+            # Up, but never ready: a worker that ended would be started again, for ever.
+            logging.getLogger("leadloop.serving").error("not serving: %s", fault)
+            front.fault = store_damaged()
+            return
+        self.parts = start_parts(settings)
+        front.app, front.parts = build_app(self.parts), self.parts
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)

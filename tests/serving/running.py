@@ -57,8 +57,12 @@ class Server:
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(command, cwd=cwd, env=self.environment, stdout=sink, stderr=sink)
 
-    def wait_until_ready(self) -> None:
-        until(lambda: _answers(f"{self.url}/readyz", 200), f"not ready: {self.log.read_text()[-3000:]}")
+    def wait_until_ready(self, *, seconds: float = _PATIENCE_SECONDS) -> None:
+        until(
+            lambda: _answers(f"{self.url}/readyz", 200),
+            f"not ready: {self.log.read_text()[-3000:]}",
+            seconds=seconds,
+        )
 
     def post(self, path: str, body: object) -> httpx.Response:
         return httpx.post(self.url + path, json=body, timeout=30)

@@ -8,15 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serving.heads import bound_heads
+from serving.connections import bounded
+from serving.limits import BodyLimit
 from tests.serving.conftest import Service, assert_problem, make_service, stop_service
 
 LEAD = {"title": "CTO", "employees": 9}
@@ -27,8 +29,8 @@ HALF_BODY = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{
 class Listening:
     """An application behind the HTTP server the service uses, in a thread."""
 
-    def __init__(self, app: object, *, head_seconds: float) -> None:
-        protocol = bound_heads(H11Protocol, seconds=head_seconds)
+    def __init__(self, app: object, **options: Any) -> None:
+        protocol = bounded(H11Protocol, **options)
         self.server = uvicorn.Server(
             uvicorn.Config(app, http=protocol, port=0, log_config=None, lifespan="off", timeout_keep_alive=5)  # type: ignore[arg-type]
         )
@@ -176,3 +178,63 @@ def test_no_more_than_its_places_are_at_work(small: Service):
         )
         assert busy.headers["retry-after"] == "1"
     assert small.post("/v1/leads", lead).status_code == 200
+
+
+def test_what_is_no_http_is_told_so_in_a_problem(small: Service):
+    with Listening(small.app, head_seconds=600) as there:
+        for sent in (
+            b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000,
+        ):
+            with half_open(there, sent, 1) as [connection]:
+                answer = everything(connection)
+                assert answer.startswith(b"HTTP/1.1 400 ")
+                assert document_of(answer)["code"] == "not_http"
+
+
+def test_a_caller_that_does_not_read_is_dropped():
+    """Its answer, longer than all buffers, stayed in memory as long as it kept the connection."""
+
+    async def long(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 50_000_000})
+
+    with (
+        Listening(long, head_seconds=600, reading_seconds=0.3) as there,
+        half_open(there, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1) as [connection],
+    ):
+        time.sleep(1)
+        with suppress(ConnectionResetError):
+            assert len(everything(connection)) < 50_000_000
+        assert not there.server.server_state.connections
+
+
+def test_a_caller_that_reads_gets_all_of_a_long_answer():
+    async def long(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"x" * 50_000_000})
+
+    with Listening(long, head_seconds=600, reading_seconds=600) as there:
+        assert len(httpx.get(there.url, timeout=60).content) == 50_000_000
+
+
+def test_an_unfinished_body_never_gets_as_far_as_the_application():
+    """BentoML's layers cost a millisecond for each request they see."""
+    seen = []
+
+    async def application(scope, receive, send):
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": (await receive())["body"]})
+
+    def door(app):
+        return BodyLimit(app, max_bytes=1_000, seconds=0.3)
+
+    with Listening(application, head_seconds=600, door=door) as there:
+        with half_open(there, HALF_BODY, 3) as connections:
+            for connection in connections:
+                assert document_of(everything(connection))["code"] == "too_slow"
+        assert seen == []
+        assert httpx.post(f"{there.url}/whole", content=b"all of it").content == b"all of it"
+        assert httpx.post(f"{there.url}/long", content=b"x" * 1_001).status_code == 413
+    assert seen == ["/whole"]

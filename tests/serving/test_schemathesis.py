@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse
 
-from benchmarks.contract import ADDRESSES, try_document
+from benchmarks.contract import ADDRESSES, make_key, try_document
 from tests.serving.conftest import Service, make_service, stop_service
 
 
@@ -26,6 +26,16 @@ def test_without_a_model_it_keeps_them_too(service_without_model: Service):
     # 503 no_model is in the documents; it is the one answer above 499 there may be.
     assert {status for _, status in tally.statuses if status >= 500} <= {503}
     assert all("Server error" in kind for kind in tally.violations), list(tally.violations.values())
+
+
+def test_with_a_key_on_either_database_it_keeps_them_too(store_url: str, tmp_path: Path):
+    key = make_key(store_url)
+    made = make_service(tmp_path, store_url=store_url)
+    tally = try_document(made.app, ADDRESSES[1], cases=80, number=6, key=key)
+    stop_service(made)
+    assert tally.server_errors == 0
+    assert not tally.violations, "\n".join(tally.violations.values())
+    assert any(status == 200 for _, status in tally.statuses)
 
 
 def test_a_broken_promise_is_found(tmp_path: Path):
