@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, func, select, text
 
-from data import columns, migrations, reading, scorelog, tables
+from data import account_rows, columns, migrations, reading, scorelog, tables
+from data.accounts import Spans
 from data.columns import TrainingTables
 from data.conflicts import conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
@@ -170,17 +171,20 @@ class Store:
 
     def add_links(self, links: Iterable[Link], *, now: int) -> Added:
         """Append links not known yet by (source, id); ``received_at`` as for touchpoints. What they mean: ``data.identity``."""
-        return self._append(
-            tables.links,
-            _LINKS,
+        rows = (
             (
-                (
-                    k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
-                    min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
-                )
-                for k in links
-            ),
+                k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
+                min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
+            )
+            for k in links
         )  # fmt: skip
+        added = Added(0, 0)
+        with self._turns.write() as connection:
+            for chunk in _chunks(rows):
+                added += (some := self._append(tables.links, _LINKS, chunk))
+                if some.new:
+                    account_rows.renew_linked(connection, {i for row in chunk for i in row[2:4]})
+        return added
 
     def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
         added = Added(0, 0)
@@ -207,6 +211,14 @@ class Store:
         """
         with self._turns.read() as connection:
             return reading.histories(connection, lead_ids, cutoff=cutoff, also=also)
+
+    def account_spans(self, accounts: Sequence[str], *, cutoff: int | None = None) -> Spans:
+        """Which leads were of these accounts when, or, with a cutoff, the newest of those that are at it.
+
+        Of each account these are as many as are told apart (``data.accounts.MOST_LEADS``), and one.
+        """
+        with self._turns.read() as connection:
+            return account_rows.account_spans(connection, accounts, cutoff=cutoff)
 
     def held_touchpoints(self, touchpoints: Iterable[Touchpoint]) -> set[tuple[str, str]]:
         """Those (source, touchpoint_id) that are held already, whosever they are."""
@@ -267,6 +279,7 @@ class Store:
             return {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for name, table in tables.metadata.tables.items()
+                if table is not tables.accounts  # made of the others
             }
 
     def check(self) -> None:

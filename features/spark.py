@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.accounts import Accounts, Spans, hashes
 from data.columns import CODED, ledger_of
 from data.errors import ConfigError
 from data.ledger import TEXT_COLUMNS
@@ -36,6 +37,7 @@ def spark_matrix(
     *,
     levels: Levels,
     links: DataFrame | None = None,
+    accounts: Spans | None = None,
     n_buckets: int = 200,
 ) -> DataFrame:
     """Features of each row, as a Spark table with ``lead_id``, ``cutoff`` and one double column for each feature.
@@ -53,6 +55,8 @@ def spark_matrix(
         ``leadloop snapshot`` writes them: ``spark.read.parquet("var/snapshot/links")``. Touchpoints of ``from_id`` then count for
         ``lead_id`` too, as received when that was known. None: a touchpoint counts for its own ``lead_id`` alone, as where a store has no
         links or the table tells inherited touchpoints already. Profile fields and which leads are merged away are the affair of ``rows``.
+    accounts : which leads are of which account when, e.g. ``features.bucketed.bucketed_spans("var/snapshot")``, for features about other
+        leads of the same company: 32 bytes for each lead, sent to every worker. None: those features are not known.
     n_buckets : groups of leads, each worked on as a whole: its touchpoints must fit a worker's memory.
 
     Raises
@@ -90,7 +94,7 @@ def spark_matrix(
     )
     grouped = rows.select(bucket, *wanted).groupBy("bucket")
     return grouped.cogroup(told.select(bucket, *told.columns).groupBy("bucket")).applyInArrow(
-        bucket_function(features, levels), schema
+        bucket_function(features, levels, accounts=accounts), schema
     )
 
 
@@ -108,19 +112,21 @@ def _with_inherited(touchpoints: DataFrame, links: DataFrame) -> DataFrame:
     return own.unionByName(inherited.select(*own.columns))
 
 
-def bucket_function(features: FeatureSet, levels: Levels) -> Callable[[pa.Table, pa.Table], pa.Table]:
+def bucket_function(
+    features: FeatureSet, levels: Levels, *, accounts: Spans | None = None
+) -> Callable[[pa.Table, pa.Table], pa.Table]:
     """From the rows and touchpoints of one bucket of leads to its features, in Arrow; what each Spark worker runs."""
     levels = {name: tuple(own) for name, own in levels.items()}
 
     def compute(rows: pa.Table, touchpoints: pa.Table) -> pa.Table:
-        matrix = build_matrix(arrow_snapshots(rows, touchpoints), features, levels=levels)
+        matrix = build_matrix(arrow_snapshots(rows, touchpoints, accounts=accounts), features, levels=levels)
         columns = {"lead_id": rows["lead_id"].cast(pa.string()), "cutoff": rows["cutoff"]}
         return pa.table({**columns, **{name: matrix.X[:, j] for j, name in enumerate(features.names)}})
 
     return compute
 
 
-def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table) -> Snapshots:
+def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table, *, accounts: Spans | None = None) -> Snapshots:
     """Snapshots from tables as ``spark_matrix`` describes them, one for each row, in that order."""
     ids = rows["lead_id"].cast(pa.string()).combine_chunks()
     leads = ids.unique()
@@ -138,6 +144,7 @@ def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table) -> Snapshots:
         ledger=ledger,
         start=start[place],
         stop=stop[place],
+        accounts=None if accounts is None else Accounts(accounts, hashes(ids.to_pylist())),
     )
 
 
