@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
@@ -24,7 +24,12 @@ _OF_THESE = {
 
 
 def conflicting(
-    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    reckoned: Container[tuple[str, str]] = (),
 ) -> list[tuple[str, str, str]]:
     """(source, id, lead_id) of those rows whose content is not what is held under their (source, id).
 
@@ -32,6 +37,7 @@ def conflicting(
     ----------
     names : columns of the rows; the first two are the source and the id.
     rows : as just inserted, new ones and known ones. When a message was received is no part of what it says.
+    reckoned : (source, id) of rows whose time follows from when they were received, and is no part of it either.
     """
     held = {row[:2]: row for row in held_rows(connection, table, names, rows)}
     said = [i for i, name in enumerate(names) if name not in (*_UNSAID, "occurred_at")]
@@ -42,6 +48,8 @@ def conflicting(
     def differs(row: tuple[Any, ...], kept: tuple[Any, ...]) -> bool:
         if any(row[i] != kept[i] for i in said):
             return True
+        if row[:2] in reckoned:
+            return False
         if table.name == "links":  # the same link may be stated again and again: the first time counts
             return False
         ahead = row[occurred] - kept[occurred]

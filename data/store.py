@@ -6,7 +6,7 @@ Facts are appended and never changed. The same message twice is the same as once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -141,6 +141,13 @@ class Store:
 
         One without ``received_at`` is marked so and counts as received when it occurred (``now`` if that is still to come).
         """
+        reckoned: set[tuple[str, str]] = set()
+
+        def noted(t: Touchpoint) -> Touchpoint:
+            if t.is_reckoned:
+                reckoned.add((t.source, t.touchpoint_id))
+            return t
+
         return self._append(
             tables.touchpoints,
             _TOUCHPOINTS,
@@ -150,8 +157,9 @@ class Store:
                     min(t.occurred_at, now) if t.received_at is None else t.received_at, t.received_at is None,
                     t.type, t.channel, t.campaign, t.content, t.direction, _number(t.value),
                 )
-                for t in touchpoints
+                for t in map(noted, touchpoints)
             ),
+            reckoned=reckoned,
         )  # fmt: skip
 
     def add_outcomes(self, outcomes: Iterable[Outcome], *, now: int) -> Added:
@@ -186,7 +194,14 @@ class Store:
                     account_rows.renew_linked(connection, {i for row in chunk for i in row[2:4]})
         return added
 
-    def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
+    def _append(
+        self,
+        table: Any,
+        names: Sequence[str],
+        rows: Iterable[tuple[Any, ...]],
+        *,
+        reckoned: Container[tuple[str, str]] = (),
+    ) -> Added:
         added = Added(0, 0)
         with self._turns.write() as connection:
             for chunk in _chunks(rows):
@@ -194,7 +209,9 @@ class Store:
                 chunk.sort(key=lambda row: row[:2])
                 new = insert_new(connection, table, names, chunk)
                 # Only where something was known can anything differ from what is held.
-                keys = conflicting(connection, table, names, chunk) if new < len(chunk) else []
+                keys = []
+                if new < len(chunk):
+                    keys = conflicting(connection, table, names, chunk, reckoned=reckoned)
                 added += Added(new, len(chunk) - new, len(keys), tuple(keys))
         return added
 

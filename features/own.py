@@ -22,8 +22,9 @@ from features.defining import Conditions, define
 from features.spec import Feature
 
 __all__ = [
-    "AccountLeads", "Age", "BusinessHours", "Count", "Decay", "Diff", "Distinct", "First", "GapMax", "GapMean", "Last", "Max", "Mean", "Min",
-    "Nth", "NumberField", "Recency", "SessionSize", "Sessions", "Share", "Streak", "StreakNow", "Sum", "TextField", "Trend", "Weekend",
+    "AccountLeads", "Age", "BusinessHours", "Count", "Decay", "Diff", "Distinct", "First", "GapMax", "GapMean", "Last", "Max", "Mean",
+    "Min", "Nth", "NumberField", "Recency", "SessionSize", "Sessions", "Share", "Streak", "StreakNow", "Sum", "TextField", "Trend",
+    "Weekend",
 ]  # fmt: skip
 
 
