@@ -26,7 +26,12 @@ _Row = tuple[str, str, int, int]
 
 _OF = {"sqlite": "IN (SELECT value FROM json_each(:ids))", "postgresql": "= ANY(:ids)"}
 _ALL = "SELECT account, lead_id, since, until FROM accounts WHERE account {of}"
-# The newest of each account: one more than are told apart, as one may be the lead that is asked about.
+# The newest of each account: one more than are told apart, as one may be the lead that is asked about. Of a single account, which is what
+# one score asks for, the index is read from its end and no farther.
+_NEWEST_OF_ONE = f"""
+    SELECT account, lead_id, since, until FROM accounts WHERE account = :account AND since <= :cutoff AND until > :cutoff
+    ORDER BY since DESC LIMIT {MOST_LEADS + 1}
+"""
 _NEWEST = f"""
     SELECT account, lead_id, since, until FROM (
         SELECT account, lead_id, since, until, ROW_NUMBER() OVER (PARTITION BY account ORDER BY since DESC) AS place
@@ -48,9 +53,14 @@ def account_spans(connection: Connection, accounts: Sequence[str], *, cutoff: in
     """Spans of these accounts; see ``Store.account_spans``."""
     if not accounts:
         return Spans.of(())
-    parameters = {"ids": _ids(connection, accounts), **({} if cutoff is None else {"cutoff": cutoff})}
-    statement = _statement(connection.dialect.name, _ALL if cutoff is None else _NEWEST)
-    return Spans.of(map(tuple, connection.execute(statement, parameters).fetchall()))
+    statement = _ALL
+    parameters: dict[str, object] = {"ids": _ids(connection, accounts)}
+    if cutoff is not None:
+        statement, parameters = _NEWEST, {**parameters, "cutoff": cutoff}
+        if len(accounts) == 1:
+            statement, parameters = _NEWEST_OF_ONE, {"account": accounts[0], "cutoff": cutoff}
+    rows = connection.execute(_statement(connection.dialect.name, statement), parameters).fetchall()
+    return Spans.of(map(tuple, rows))
 
 
 def renew_told(

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
 
 from data.domain import SECOND
 
+_MOST_KEYS = 10_000
 _UNSAID = ("received_at", "received_assumed")
 # A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
 _SET_BACK = 300 * SECOND
@@ -21,6 +23,28 @@ _OF_THESE = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
     "postgresql": "= ANY(:ids)",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many messages said something new, and how many were known already.
+
+    Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
+    up to 10,000 of these messages by (source, id, lead_id).
+    """
+
+    new: int
+    known: int
+    conflicts: int = 0
+    conflict_keys: tuple[tuple[str, str, str], ...] = ()
+
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            self.new + other.new,
+            self.known + other.known,
+            self.conflicts + other.conflicts,
+            (self.conflict_keys + other.conflict_keys)[:_MOST_KEYS],
+        )
 
 
 def conflicting(

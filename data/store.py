@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from sqlalchemy import Engine, func, select, text
 from data import account_rows, columns, migrations, reading, scorelog, tables
 from data.accounts import Spans
 from data.columns import TrainingTables
-from data.conflicts import conflicting, held_rows
+from data.conflicts import Added, conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import StoreError
@@ -38,28 +37,6 @@ _OUTCOMES = (
 )  # fmt: skip
 _LINKS = ("source", "link_id", "from_id", "lead_id", "occurred_at", "received_at", "received_assumed")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """How many messages said something new, and how many were known already.
-
-    Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
-    up to 10,000 of these messages by (source, id, lead_id).
-    """
-
-    new: int
-    known: int
-    conflicts: int = 0
-    conflict_keys: tuple[tuple[str, str, str], ...] = ()
-
-    def __add__(self, other: Added) -> Added:
-        return Added(
-            self.new + other.new,
-            self.known + other.known,
-            self.conflicts + other.conflicts,
-            (self.conflict_keys + other.conflict_keys)[:_CHUNK],
-        )
 
 
 def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> Store:
@@ -142,12 +119,6 @@ class Store:
         One without ``received_at`` is marked so and counts as received when it occurred (``now`` if that is still to come).
         """
         reckoned: set[tuple[str, str]] = set()
-
-        def noted(t: Touchpoint) -> Touchpoint:
-            if t.is_reckoned:
-                reckoned.add((t.source, t.touchpoint_id))
-            return t
-
         return self._append(
             tables.touchpoints,
             _TOUCHPOINTS,
@@ -157,7 +128,7 @@ class Store:
                     min(t.occurred_at, now) if t.received_at is None else t.received_at, t.received_at is None,
                     t.type, t.channel, t.campaign, t.content, t.direction, _number(t.value),
                 )
-                for t in map(noted, touchpoints)
+                for t in _noting(touchpoints, reckoned)
             ),
             reckoned=reckoned,
         )  # fmt: skip
@@ -324,6 +295,13 @@ def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
     source = iter(items)
     while chunk := list(islice(source, _CHUNK)):
         yield chunk
+
+
+def _noting(touchpoints: Iterable[Touchpoint], reckoned: set[tuple[str, str]]) -> Iterator[Touchpoint]:
+    for t in touchpoints:
+        if t.is_reckoned:
+            reckoned.add((t.source, t.touchpoint_id))
+        yield t
 
 
 def _number(value: float | None) -> float | None:

@@ -241,8 +241,8 @@ def _touchpoints(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Touc
     )  # fmt: skip
     columns = (_column(fields, name, rows) for name in names)
     is_reckoned = is_to_reckon(fields)[rows].tolist()
-    for *row, reckoned in zip(*columns, [source] * len(rows), is_reckoned, strict=True):
-        yield Touchpoint(*row, is_reckoned=reckoned)
+    for row in zip(*columns, [source] * len(rows), is_reckoned, strict=True):
+        yield Touchpoint(*row)
 
 
 def _outcomes(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Outcome]:
