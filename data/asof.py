@@ -188,9 +188,12 @@ def _few_snapshots(
 
 
 def table_snapshots(
-    tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray, *, spans: Spans
+    tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray, *, spans: Spans | None
 ) -> Snapshots:
-    """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once. ``spans`` are those of all leads."""
+    """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once.
+
+    ``spans`` are those of all leads; None where no feature reads them.
+    """
     profiles: list[dict[str, Value]] = [{}]
     which = np.zeros(len(lead), dtype=np.int64)
     own: list[ProfileVersion] = []
@@ -219,7 +222,7 @@ def table_snapshots(
         ledger=tables.ledger,
         start=tables.start[lead],
         stop=tables.stop[lead],
-        accounts=Accounts(spans, hashes(tables.lead_ids[i] for i in _standing(tables, lead, cutoffs))),
+        accounts=None if spans is None else Accounts(spans, _standing(tables, lead, cutoffs)),
     )
 
 
@@ -228,13 +231,13 @@ def _spans(tables: TrainingTables) -> Spans:
 
 
 def _standing(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:
-    """Positions of the leads that these are part of at the cutoffs: their own unless they had been merged into another."""
+    """Hashes of the leads that these are part of at the cutoffs: their own unless they had been merged into another."""
     standing = lead.copy()
     for row in np.flatnonzero(tables.merged_at[lead] <= cutoffs).tolist():
         for heir, since in tables.heirs[tables.lead_ids[lead[row]]]:
             if max(since, tables.received_at[heir]) <= cutoffs[row] < tables.merged_at[heir]:
                 standing[row] = heir
-    return standing
+    return hashes(tables.lead_ids)[standing]
 
 
 def _as_exported(tables: TrainingTables, leads: np.ndarray) -> frozenset[str]:

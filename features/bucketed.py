@@ -173,8 +173,7 @@ def _bucket_matrix(
 ) -> tuple[Rows, Matrix]:
     tables = read_bucket(folder, manifest, bucket)
     lead, cutoffs = choice(tables)
-    everyone = Spans.of(()) if spans is None else _unstacked(spans)
-    snapshots = table_snapshots(tables, lead, cutoffs, spans=everyone)
+    snapshots = table_snapshots(tables, lead, cutoffs, spans=None if spans is None else _unstacked(spans))
     ids = np.array(snapshots.lead_ids, dtype=object)
     return Rows(ids, cutoffs, snapshots.created_at), build_matrix(snapshots, features, levels=levels)
 

@@ -93,6 +93,10 @@ class Scoring:
             if problem.code != store_away().code:
                 raise
             return await self._degraded(messages, served, with_reasons)
+        except (
+            STORE_FAULTS
+        ):  # the leads were kept, but the store went away before it told who else is of their companies
+            return await self._degraded(messages, served, with_reasons)
         try:
             await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
         except Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data.asof import snapshots_at
+from data.errors import StoreError
 from features.matrix import build_matrix
 from tests.serving.conftest import Service
 
@@ -54,3 +55,14 @@ def test_a_bulk_sees_all_of_its_leads(service: Service):
     X = build_matrix(then, scorer.features, levels=scorer.levels).X
     assert [row.features for row in rows] == [row.tobytes() for row in X]
     assert set(X[:, scorer.features.names.index("n_account_leads")]) == {39.0}
+
+
+def test_a_bulk_is_answered_though_the_store_goes_away_after_it_was_kept(service: Service, monkeypatch):
+    def away(*_, **__):
+        raise StoreError("the store is busy")
+
+    monkeypatch.setattr(service.store, "account_spans", away)
+    leads = [{"lead_id": f"l{k}", "email": f"{k}@acme.io"} for k in range(60)]
+    answers = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
+    assert all(answer["degraded"] for answer in answers)
+    assert service.store.counts()["leads"] == 60
