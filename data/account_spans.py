@@ -21,6 +21,9 @@ Span = tuple[str, int, int]  # account, since, until
 def timeline(versions: Iterable[ProfileVersion], *, until: int = LATEST) -> list[Span]:
     """The accounts of a lead by what is held about it, one after the other, none from the instant ``until``."""
     telling = [v for v in versions if any(name in v.fields for name in FIELDS)]
+    if len(telling) == 1:  # most leads say it once
+        since, account = max(telling[0].observed_at, telling[0].received_at), account_of(telling[0].fields)
+        return [(account, since, until)] if account is not None and since < until else []
     instants = sorted({max(v.observed_at, v.received_at) for v in telling})
     ends = [*instants[1:], until]
     history = LeadHistory("", 0, profiles=telling)

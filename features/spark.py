@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _ROW_COLUMNS = ("lead_id", "cutoff")
+_ROW_OPTIONS = ("created_at", "standing_id")
 _TOUCHPOINT_COLUMNS = ("lead_id", "occurred_at", "type")
 _LINK_COLUMNS = ("from_id", "lead_id", "known_at")
 _IDS = ("source", "touchpoint_id")
@@ -49,7 +50,8 @@ def spark_matrix(
         columns. Instants are whole microseconds since 1970 UTC; (source, touchpoint_id) must be unique, and orders touchpoints of one
         instant. Other columns are left aside.
     rows : ``lead_id``, ``cutoff`` (microseconds), ``created_at`` where a feature needs it, and profile fields as of the cutoff, text or
-        number. Leads without touchpoints are rows too.
+        number. Leads without touchpoints are rows too. For rows of leads that had been merged away, ``standing_id`` may name the lead they
+        had been merged into by the cutoff, which is then not counted as another lead of their company.
     levels : the levels of every category, e.g. of the scorer; codes are those of ``build_matrix``.
     links : which ids belong to which, ``from_id``, ``lead_id`` (a row for every owner, not only the nearest) and ``known_at``, as
         ``leadloop snapshot`` writes them: ``spark.read.parquet("var/snapshot/links")``. Touchpoints of ``from_id`` then count for
@@ -80,7 +82,7 @@ def spark_matrix(
     wanted = [
         "lead_id",
         "cutoff",
-        *(["created_at"] if "created_at" in rows.columns else []),
+        *(name for name in _ROW_OPTIONS if name in rows.columns),
         *_fields(rows, features),
     ]
     told = touchpoints.select(*dict.fromkeys(known))
@@ -133,7 +135,10 @@ def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table, *, accounts: Spans | 
     place = pc.index_in(ids, value_set=leads).to_numpy()
     ledger, start, stop = ledger_of(_coded_touchpoints(touchpoints), leads.to_pylist())
     cutoffs = rows["cutoff"].to_numpy().astype(np.int64)
-    others = [name for name in rows.column_names if name not in (*_ROW_COLUMNS, "created_at", "bucket")]
+    standing = ids
+    if "standing_id" in rows.column_names:
+        standing = pc.coalesce(rows["standing_id"].cast(pa.string()), rows["lead_id"].cast(pa.string()))
+    others = [name for name in rows.column_names if name not in (*_ROW_COLUMNS, *_ROW_OPTIONS, "bucket")]
     return Snapshots(
         lead_ids=tuple(ids.to_pylist()),
         cutoffs=cutoffs,
@@ -144,7 +149,7 @@ def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table, *, accounts: Spans | 
         ledger=ledger,
         start=start[place],
         stop=stop[place],
-        accounts=None if accounts is None else Accounts(accounts, hashes(ids.to_pylist())),
+        accounts=None if accounts is None else Accounts(accounts, hashes(standing.to_pylist())),
     )
 
 

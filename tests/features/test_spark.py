@@ -175,8 +175,8 @@ def test_spark_counts_what_belongs_to_a_lead_through_links(spark, tmp_path: Path
     build_buckets(StoreSource(store.url), tmp_path / "out", n_buckets=3)
     local = build_matrix(snapshots_at(store, leads, cutoff=NOON), FEATURES)
     rows = spark.createDataFrame(
-        [(i, NOON, NOON - 60 * DAY, "Acme") for i in leads],
-        "lead_id string, cutoff long, created_at long, company string",
+        [(i, NOON, NOON - 60 * DAY, "Acme", "l2" if i == "l1" else None) for i in leads],
+        "lead_id string, cutoff long, created_at long, company string, standing_id string",
     )
     found = spark_matrix(
         spark.read.parquet(str(tmp_path / "out/touchpoints")), rows, FEATURES,
