@@ -17,7 +17,6 @@ from data.account_spans import timeline
 from data.accounts import MOST_LEADS, Spans
 from data.database import insert_new
 from data.domain import LATEST
-from data.identity import Identities
 from data.snapshots import ProfileVersion
 
 _COLUMNS = ("account", "lead_id", "since", "until")
@@ -69,29 +68,22 @@ def renew_told(
     """After the profiles of these leads said something: ``told`` is all that is held of their own; ``created`` are new leads."""
     if not told:
         return
-    who = reading.identities(connection, sorted(told))
-    if who:
-        _renew(connection, told, who)
+    if reading.links_about(connection, sorted(told)):
+        renew_linked(connection, told)
         return
     rows = [row for lead_id in sorted(told) for row in _rows(lead_id, told[lead_id])]
     _replace(connection, [i for i in told if i not in created], rows)
 
 
 def renew_linked(connection: Connection, ids: Collection[str]) -> None:
-    """After links were added that speak of these ids."""
-    if ids:
-        _renew(connection, ids, reading.identities(connection, sorted(ids)))
-
-
-def _renew(connection: Connection, ids: Collection[str], who: Identities) -> None:
-    """Make the rows of all persons anew that one of these ids is of."""
+    """After links were added that speak of these ids, or linked leads said something: make the rows of all persons concerned anew."""
+    everyone = _connected(connection, ids)
     if connection.dialect.name == "postgresql":
         # Two writers about one person must see each other's; what came while we waited is read after it.
-        everyone = sorted({*ids, *(i for some_id in ids for i in who.person(some_id))})
         lock = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
         connection.execute(lock, {"ids": everyone})
-        who = reading.identities(connection, sorted(ids))
-    everyone = sorted({*ids, *(i for some_id in ids for i in who.person(some_id))})
+        everyone = _connected(connection, everyone)
+    who = reading.identities(connection, everyone)
     received_at = reading.received_at(connection, everyone)
     patches = reading.profiles(connection, everyone)
     merged_at = who.merged(received_at)
@@ -100,6 +92,12 @@ def _renew(connection: Connection, ids: Collection[str], who: Identities) -> Non
         versions = [*patches.get(lead_id, ()), *reading.inherited(who.members(lead_id), patches)]
         rows += _rows(lead_id, versions, until=merged_at.get(lead_id, LATEST))
     _replace(connection, everyone, rows)
+
+
+def _connected(connection: Connection, ids: Collection[str]) -> list[str]:
+    """These ids and all that links about them name: one that was known earlier and came later takes an id away from its owner so far."""
+    links = reading.links_about(connection, sorted(ids))
+    return sorted({*ids, *(i for link in links for i in (link.from_id, link.lead_id))})
 
 
 def _rows(lead_id: str, versions: Iterable[ProfileVersion], *, until: int = LATEST) -> list[_Row]:

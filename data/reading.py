@@ -76,11 +76,15 @@ def _links_statement(dialect: str) -> TextClause:
     return text(_LINKS.format(asked=_ASKED[dialect], link=LINK))
 
 
+def links_about(connection: Connection, ids: Iterable[str]) -> list[Link]:
+    """Every link that has a say about the persons of these ids, those without effect among them."""
+    dialect = connection.dialect.name
+    return [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, ids))]
+
+
 def identities(connection: Connection, lead_ids: Iterable[str], *, also: Sequence[Link] = ()) -> Identities:
     """Who belongs to these ids and to whom they belong; ``also`` are links to take into account as if they were held."""
-    dialect = connection.dialect.name
-    asked = [*lead_ids, *(i for link in also for i in (link.from_id, link.lead_id))]
-    held = [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, asked))]
+    held = links_about(connection, [*lead_ids, *(i for link in also for i in (link.from_id, link.lead_id))])
     keys = {(link.source, link.link_id) for link in held}
     return Identities([*held, *(link for link in also if (link.source, link.link_id) not in keys)])
 

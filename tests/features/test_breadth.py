@@ -129,6 +129,15 @@ def test_a_lead_takes_the_company_of_the_one_merged_into_it(store):
     assert counts(store, "bob", 9) == [1, 1]
 
 
+def test_a_link_known_earlier_that_comes_later_takes_the_company_along(store):
+    """The lead that lost an id to it kept the company of that id."""
+    leads = [of("Acme", "old", 1), of(None, "ada", 1), of(None, "bob", 1), of("Acme", "eve", 1)]
+    refill(store, leads, [], [], [Link("1", "old", "ada", 9 * DAY)])
+    store.add_links([Link("2", "old", "bob", 5 * DAY)], now=NOW)
+    assert (counts(store, "eve", 12), counts(store, "bob", 12)) == ([1, 1], [1, 1])
+    assert np.isnan(counts(store, "ada", 12)).all()
+
+
 def test_more_leads_than_are_told_apart_count_as_that_many(light):
     n = MOST_LEADS + 50
     light.add_leads([of("Acme", f"l{k}", k % 60) for k in range(n)], now=NOW)
@@ -163,8 +172,11 @@ def by_hand(store: Store, lead_id: str, day: int) -> list[float]:
 def test_however_it_is_asked_it_is_the_definition(light, leads, links, day: int, random):
     if random.random() < 0.5:
         refill(light, leads, [], [], links)
-    else:  # links first, and messages again
-        refill(light, [], [], [], links)
+    else:  # links first, one by one in any order, and messages again
+        refill(light, [], [], [])
+        for link in random.sample(links, len(links)):
+            light.add_leads(leads[:1], now=NOW)
+            light.add_links([link], now=NOW)
         light.add_leads(leads, now=NOW)
         light.add_leads(random.sample(leads, len(leads)), now=NOW)
     ids = list(light.histories(light.lead_ids(), cutoff=day * DAY))
