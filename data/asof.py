@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.account_spans import spans_of
+from data.accounts import Accounts, Spans, hashes
 from data.columns import TrainingTables
 from data.definition import IMMATURE
 from data.domain import DAY
@@ -149,7 +151,7 @@ def training_snapshots(
     lead, cutoffs = lead[kept], cutoffs[kept]
     n_rows = np.bincount(lead, minlength=len(born))
     return TrainingRows(
-        snapshots=table_snapshots(tables, lead, cutoffs),
+        snapshots=table_snapshots(tables, lead, cutoffs, spans=_spans(tables)),
         y=labels.y[kept] if immature == "ipcw" else np.maximum(labels.y[kept], 0),
         weight=1.0 / n_rows[lead],
         excluded=excluded,
@@ -165,7 +167,7 @@ def snapshots_at(store: Store, lead_ids: Sequence[str], *, cutoff: int) -> Snaps
     """Snapshots of these leads at one cutoff, in the order given; ids of which nothing was known by then are left out."""
     if len(lead_ids) <= _FEW:
         histories = store.histories(lead_ids, cutoff=cutoff)
-        return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
+        return _few_snapshots(store, lead_ids, histories, cutoff)
     tables = store.read_training()
     place = {
         lead_id: position
@@ -176,13 +178,27 @@ def snapshots_at(store: Store, lead_ids: Sequence[str], *, cutoff: int) -> Snaps
     rest = store.histories([i for i in dict.fromkeys(lead_ids) if i not in place], cutoff=cutoff)
     if rest:
         histories = store.histories(lead_ids, cutoff=cutoff)
-        return snapshots_of([(histories[i], cutoff) for i in lead_ids if i in histories])
+        return _few_snapshots(store, lead_ids, histories, cutoff)
     rows = np.array([place[i] for i in lead_ids if i in place], dtype=np.int64)
-    return table_snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64))
+    return table_snapshots(tables, rows, np.full(len(rows), cutoff, dtype=np.int64), spans=_spans(tables))
 
 
-def table_snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> Snapshots:
-    """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once."""
+def _few_snapshots(
+    store: Store, lead_ids: Sequence[str], histories: Mapping[str, LeadHistory], cutoff: int
+) -> Snapshots:
+    return snapshots_of(
+        [(histories[i], cutoff) for i in lead_ids if i in histories],
+        beside=lambda accounts: store.account_spans(accounts, cutoff=cutoff),
+    )
+
+
+def table_snapshots(
+    tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray, *, spans: Spans | None
+) -> Snapshots:
+    """Snapshots of leads at positions ``lead``; many rows share a profile, which is folded once.
+
+    ``spans`` are those of all leads; None where no feature reads them.
+    """
     profiles: list[dict[str, Value]] = [{}]
     which = np.zeros(len(lead), dtype=np.int64)
     own: list[ProfileVersion] = []
@@ -211,7 +227,22 @@ def table_snapshots(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarra
         ledger=tables.ledger,
         start=tables.start[lead],
         stop=tables.stop[lead],
+        accounts=None if spans is None else Accounts(spans, _standing(tables, lead, cutoffs)),
     )
+
+
+def _spans(tables: TrainingTables) -> Spans:
+    return spans_of(tables.patches, tables.lead_ids, tables.merged_at)
+
+
+def _standing(tables: TrainingTables, lead: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:
+    """Hashes of the leads that these are part of at the cutoffs: their own unless they had been merged into another."""
+    standing = lead.copy()
+    for row in np.flatnonzero(tables.merged_at[lead] <= cutoffs).tolist():
+        for heir, since in tables.heirs[tables.lead_ids[lead[row]]]:
+            if max(since, tables.received_at[heir]) <= cutoffs[row] < tables.merged_at[heir]:
+                standing[row] = heir
+    return hashes(tables.lead_ids)[standing]
 
 
 def _as_exported(tables: TrainingTables, leads: np.ndarray) -> frozenset[str]:

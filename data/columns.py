@@ -48,6 +48,7 @@ class TrainingTables:
     start, stop : int64 arrays, shape (n,): each lead's slice of the ledger.
     outcomes : outcomes of the lead's person by lead id, those of leads never created too: they tell whether work is recorded at all.
     merged_at : int64 array, shape (n,): the instant from which the lead is known to belong to another created lead; LATEST for most.
+    heirs : the leads that ids belong to.
     """
 
     lead_ids: tuple[str, ...]
@@ -59,6 +60,7 @@ class TrainingTables:
     stop: np.ndarray
     outcomes: Mapping[str, Sequence[Outcome]]
     merged_at: np.ndarray
+    heirs: Heirs
 
 
 def read_training(read: Read) -> TrainingTables:
@@ -114,6 +116,7 @@ def read_training(read: Read) -> TrainingTables:
         stop=stop,
         outcomes=outcomes,
         merged_at=merged_at,
+        heirs=heirs,
     )
 
 

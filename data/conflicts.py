@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
 
 from data.domain import SECOND
 
+_MOST_KEYS = 10_000
 _UNSAID = ("received_at", "received_assumed")
 # A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
 _SET_BACK = 300 * SECOND
@@ -23,8 +25,35 @@ _OF_THESE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many messages said something new, and how many were known already.
+
+    Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
+    up to 10,000 of these messages by (source, id, lead_id).
+    """
+
+    new: int
+    known: int
+    conflicts: int = 0
+    conflict_keys: tuple[tuple[str, str, str], ...] = ()
+
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            self.new + other.new,
+            self.known + other.known,
+            self.conflicts + other.conflicts,
+            (self.conflict_keys + other.conflict_keys)[:_MOST_KEYS],
+        )
+
+
 def conflicting(
-    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    reckoned: Container[tuple[str, str]] = (),
 ) -> list[tuple[str, str, str]]:
     """(source, id, lead_id) of those rows whose content is not what is held under their (source, id).
 
@@ -32,6 +61,7 @@ def conflicting(
     ----------
     names : columns of the rows; the first two are the source and the id.
     rows : as just inserted, new ones and known ones. When a message was received is no part of what it says.
+    reckoned : (source, id) of rows whose time follows from when they were received, and is no part of it either.
     """
     held = {row[:2]: row for row in held_rows(connection, table, names, rows)}
     said = [i for i, name in enumerate(names) if name not in (*_UNSAID, "occurred_at")]
@@ -42,6 +72,8 @@ def conflicting(
     def differs(row: tuple[Any, ...], kept: tuple[Any, ...]) -> bool:
         if any(row[i] != kept[i] for i in said):
             return True
+        if row[:2] in reckoned:
+            return False
         if table.name == "links":  # the same link may be stated again and again: the first time counts
             return False
         ahead = row[occurred] - kept[occurred]

@@ -193,7 +193,11 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Touchpoint:
-    """One dated contact between a lead and marketing or product. ``received_at`` None: assumed to be ``occurred_at``."""
+    """One dated contact between a lead and marketing or product. ``received_at`` None: assumed to be ``occurred_at``.
+
+    ``is_reckoned``: ``occurred_at`` follows from when the message was received (``data.clocks``), so the same message received again has
+    another one and still says the same. The store does not keep it.
+    """
 
     touchpoint_id: str
     lead_id: str
@@ -206,6 +210,7 @@ class Touchpoint:
     value: float | None = None
     received_at: int | None = None
     source: str = "api"
+    is_reckoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, text
 
 from data import reading, tables
+from data.account_rows import renew_told
+from data.accounts import FIELDS
 from data.database import insert_new, insert_new_ids
 from data.domain import Lead
 from data.snapshots import ProfileVersion
@@ -33,6 +35,9 @@ def add_some_leads(connection: Connection, chunk: Sequence[Lead], *, now: int) -
         connection.execute(statement, {"ids": ids})
     held = reading.profiles(connection, ids)
     patches = []
+    # A lead that is new may be one that others were merged into, or that was merged itself, before it was known.
+    telling = set(created)
+    is_new = frozenset(created)
     new = 0
     for lead in chunk:
         patch = _patch_of(lead, now)
@@ -40,6 +45,8 @@ def add_some_leads(connection: Connection, chunk: Sequence[Lead], *, now: int) -
         is_news = bool(patch.fields) and not _says_nothing_new(patch, versions)
         if is_news:
             versions.append(patch)
+            if any(name in patch.fields for name in FIELDS):
+                telling.add(lead.lead_id)
             patches.append(
                 (
                     lead.lead_id,
@@ -52,6 +59,7 @@ def add_some_leads(connection: Connection, chunk: Sequence[Lead], *, now: int) -
         new += is_news or lead.lead_id in created
         created.discard(lead.lead_id)
     insert_new(connection, tables.profiles, _PROFILES, patches)
+    renew_told(connection, {i: held.get(i, ()) for i in telling}, created=is_new)
     return new
 
 

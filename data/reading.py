@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -76,11 +76,15 @@ def _links_statement(dialect: str) -> TextClause:
     return text(_LINKS.format(asked=_ASKED[dialect], link=LINK))
 
 
+def links_about(connection: Connection, ids: Iterable[str]) -> list[Link]:
+    """Every link that has a say about the persons of these ids, those without effect among them."""
+    dialect = connection.dialect.name
+    return [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, ids))]
+
+
 def identities(connection: Connection, lead_ids: Iterable[str], *, also: Sequence[Link] = ()) -> Identities:
     """Who belongs to these ids and to whom they belong; ``also`` are links to take into account as if they were held."""
-    dialect = connection.dialect.name
-    asked = [*lead_ids, *(i for link in also for i in (link.from_id, link.lead_id))]
-    held = [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, asked))]
+    held = links_about(connection, [*lead_ids, *(i for link in also for i in (link.from_id, link.lead_id))])
     keys = {(link.source, link.link_id) for link in held}
     return Identities([*held, *(link for link in also if (link.source, link.link_id) not in keys)])
 
@@ -101,6 +105,18 @@ def profiles(
     for lead_id, observed_at, received_at, fields, as_exported in rows:
         found[lead_id].append(ProfileVersion(observed_at, received_at, json.loads(fields), bool(as_exported)))
     return found
+
+
+def inherited(members: Known, patches: Mapping[str, Sequence[ProfileVersion]]) -> Iterator[ProfileVersion]:
+    """What is held about the ids that belong to a lead, as it counts for the lead."""
+    for member, since in members.items():
+        for patch in patches.get(member, ()):
+            yield replace(patch, received_at=max(patch.received_at, since), inherited=(since, member))
+
+
+def received_at(connection: Connection, lead_ids: Iterable[str]) -> dict[str, int]:
+    """When each lead was first received; ids that are no leads are absent."""
+    return dict(map(tuple, _rows(connection, lead_ids, "lead_id, received_at", "leads")))
 
 
 def outcomes(
@@ -155,13 +171,18 @@ def histories(
     who = identities(connection, ids, also=also)
     members = {i: {m: since for m, since in who.members(i).items() if since <= until} for i in ids}
     everyone = list(dict.fromkeys([*ids, *(m for own in members.values() for m in own)]))
-    created = {
-        lead_id: created_at
+    owners = {i: dict(who.owners(i)) for i in ids} if who else {}
+    leads = {
+        lead_id: (created_at, received_at)
         for lead_id, created_at, received_at in _rows(
-            connection, ids, "lead_id, created_at, received_at", "leads"
+            connection,
+            {*ids, *(o for own in owners.values() for o in own)} if owners else ids,
+            "lead_id, created_at, received_at",
+            "leads",
         )
         if received_at <= until
     }
+    created = {i: leads[i][0] for i in ids if i in leads}
     patches = profiles(connection, everyone, cutoff=until)
     touched: dict[str, list[Touchpoint]] = defaultdict(list)
     for row in _rows(connection, everyone, _TOUCHPOINT, "touchpoints", happened="occurred_at", cutoff=until):
@@ -171,11 +192,8 @@ def histories(
     found = {}
     for lead_id in ids:
         own, touches = list(patches.get(lead_id, ())), list(touched.get(lead_id, ()))
+        own += inherited(members[lead_id], patches)
         for member, since in members[lead_id].items():
-            own += [
-                replace(p, received_at=max(p.received_at, since), inherited=(since, member))
-                for p in patches.get(member, ())
-            ]
             touches += [
                 replace(t, lead_id=lead_id, received_at=max(_received(t), since))
                 for t in touched.get(member, ())
@@ -185,7 +203,11 @@ def histories(
             *(o.occurred_at for i in (lead_id, *members[lead_id]) for o in stated.get(i, ())),
         ]  # fmt: skip
         if instants:
-            found[lead_id] = LeadHistory(lead_id, min(instants), tuple(own), tuple(touches))
+            above = (
+                (o, max(since, leads[o][1])) for o, since in owners.get(lead_id, {}).items() if o in leads
+            )
+            standing = tuple((o, since) for o, since in above if since <= until)
+            found[lead_id] = LeadHistory(lead_id, min(instants), tuple(own), tuple(touches), standing)
     return found
 
 
@@ -209,5 +231,4 @@ def _merged_leads(connection: Connection) -> dict[str, int]:
     linked = text("SELECT DISTINCT from_id FROM links JOIN leads ON leads.lead_id = links.from_id")
     who = identities(connection, [row[0] for row in connection.execute(linked)])
     owners = {owner for lead_id in who.owned() for owner, _ in who.owners(lead_id)}
-    rows = _rows(connection, sorted({*owners, *who.owned()}), "lead_id, received_at", "leads")
-    return who.merged(dict(map(tuple, rows)))
+    return who.merged(received_at(connection, sorted({*owners, *who.owned()})))

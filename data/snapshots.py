@@ -6,12 +6,13 @@ touchpoints stay in the shared ledger and are cut by the feature executor, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from data.accounts import Accounts, Spans, account_of, hashes
 from data.domain import Touchpoint
 from data.ledger import Ledger, sorted_touchpoints
 
@@ -49,12 +50,16 @@ class ProfileVersion:
 
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
-    """All we hold about one lead, in no particular order."""
+    """All we hold about one lead, in no particular order.
+
+    ``owners`` are the created leads it belongs to, nearest first, each with the instant from which that is known.
+    """
 
     lead_id: str
     created_at: int
     profiles: Sequence[ProfileVersion] = ()
     touchpoints: Sequence[Touchpoint] = field(default_factory=tuple)
+    owners: Sequence[tuple[str, int]] = ()
 
     def profile_at(self, cutoff: int) -> dict[str, Value]:
         """Fields known at the cutoff: later statements win, in ``ProfileVersion.order``."""
@@ -63,6 +68,10 @@ class LeadHistory:
         for patch in sorted(seen, key=ProfileVersion.order):
             known.update(patch.fields)
         return known
+
+    def standing_at(self, cutoff: int) -> str:
+        """The id of the lead that this one is part of at the cutoff: its own unless it had been merged into another."""
+        return next((owner for owner, since in reversed(self.owners) if since <= cutoff), self.lead_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Snapshots:
     fields : profile columns, name -> object array, shape (n,), of str, float or None. An absent column is unknown for every row.
     ledger : touchpoints of these leads.
     start, stop : int64 arrays, shape (n,): the lead's slice of the ledger. The slice may hold touchpoints after the cutoff.
+    accounts : the leads beside them; None where nobody told.
     """
 
     lead_ids: tuple[str, ...]
@@ -85,6 +95,7 @@ class Snapshots:
     ledger: Ledger
     start: np.ndarray
     stop: np.ndarray
+    accounts: Accounts | None = None
 
     def __len__(self) -> int:
         return len(self.lead_ids)
@@ -99,6 +110,7 @@ class Snapshots:
             ledger=self.ledger,
             start=self.start[rows],
             stop=self.stop[rows],
+            accounts=None if self.accounts is None else self.accounts.take(rows),
         )
 
 
@@ -113,10 +125,13 @@ def field_columns(profiles: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray
     return columns
 
 
-def snapshots_of(rows: Sequence[tuple[LeadHistory, int]]) -> Snapshots:
+def snapshots_of(
+    rows: Sequence[tuple[LeadHistory, int]], *, beside: Callable[[list[str]], Spans] | None = None
+) -> Snapshots:
     """Snapshots of leads held in memory, one for each (history, cutoff), in that order.
 
-    The same history object may be given with several cutoffs; its touchpoints are sorted and deduplicated once.
+    The same history object may be given with several cutoffs; its touchpoints are sorted and deduplicated once. ``beside`` tells
+    which leads are of some accounts (``Store.account_spans``); without it, nothing is known of other leads.
     """
     place: dict[int, tuple[int, int]] = {}
     flat: list[Touchpoint] = []
@@ -126,12 +141,19 @@ def snapshots_of(rows: Sequence[tuple[LeadHistory, int]]) -> Snapshots:
             place[id(history)] = (len(flat), len(flat) + len(own))
             flat.extend(own)
     spans = np.array([place[id(history)] for history, _ in rows], dtype=np.int64).reshape(-1, 2)
+    known = [history.profile_at(cutoff) for history, cutoff in rows]
+    accounts = None
+    if beside is not None:
+        asked = {account for fields in known if (account := account_of(fields)) is not None}
+        standing = hashes(history.standing_at(cutoff) for history, cutoff in rows)
+        accounts = Accounts(beside(sorted(asked)), standing)
     return Snapshots(
         lead_ids=tuple(history.lead_id for history, _ in rows),
         cutoffs=np.array([cutoff for _, cutoff in rows], dtype=np.int64),
         created_at=np.array([history.created_at for history, _ in rows], dtype=np.int64),
-        fields=field_columns([history.profile_at(cutoff) for history, cutoff in rows]),
+        fields=field_columns(known),
         ledger=Ledger.of(flat),
         start=spans[:, 0],
         stop=spans[:, 1],
+        accounts=accounts,
     )

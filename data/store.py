@@ -6,9 +6,8 @@ Facts are appended and never changed. The same message twice is the same as once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +15,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, func, select, text
 
-from data import columns, migrations, reading, scorelog, tables
+from data import account_rows, columns, migrations, reading, scorelog, tables
+from data.accounts import Spans
 from data.columns import TrainingTables
-from data.conflicts import conflicting, held_rows
+from data.conflicts import Added, conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import DamagedStoreError
@@ -39,28 +39,6 @@ _OUTCOMES = (
 )  # fmt: skip
 _LINKS = ("source", "link_id", "from_id", "lead_id", "occurred_at", "received_at", "received_assumed")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """How many messages said something new, and how many were known already.
-
-    Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
-    up to 10,000 of these messages by (source, id, lead_id).
-    """
-
-    new: int
-    known: int
-    conflicts: int = 0
-    conflict_keys: tuple[tuple[str, str, str], ...] = ()
-
-    def __add__(self, other: Added) -> Added:
-        return Added(
-            self.new + other.new,
-            self.known + other.known,
-            self.conflicts + other.conflicts,
-            (self.conflict_keys + other.conflict_keys)[:_CHUNK],
-        )
 
 
 def open_store(url: str, *, create: bool = True, busy_seconds: float = 10.0) -> Store:
@@ -149,6 +127,7 @@ class Store:
 
         One without ``received_at`` is marked so and counts as received when it occurred (``now`` if that is still to come).
         """
+        reckoned: set[tuple[str, str]] = set()
         return self._append(
             tables.touchpoints,
             _TOUCHPOINTS,
@@ -158,8 +137,9 @@ class Store:
                     min(t.occurred_at, now) if t.received_at is None else t.received_at, t.received_at is None,
                     t.type, t.channel, t.campaign, t.content, t.direction, _number(t.value),
                 )
-                for t in touchpoints
+                for t in _noting(touchpoints, reckoned)
             ),
+            reckoned=reckoned,
         )  # fmt: skip
 
     def add_outcomes(self, outcomes: Iterable[Outcome], *, now: int) -> Added:
@@ -179,19 +159,29 @@ class Store:
 
     def add_links(self, links: Iterable[Link], *, now: int) -> Added:
         """Append links not known yet by (source, id); ``received_at`` as for touchpoints. What they mean: ``data.identity``."""
-        return self._append(
-            tables.links,
-            _LINKS,
+        rows = (
             (
-                (
-                    k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
-                    min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
-                )
-                for k in links
-            ),
+                k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
+                min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
+            )
+            for k in links
         )  # fmt: skip
+        added = Added(0, 0)
+        with self._turns.write() as connection:
+            for chunk in _chunks(rows):
+                added += (some := self._append(tables.links, _LINKS, chunk))
+                if some.new:
+                    account_rows.renew_linked(connection, {i for row in chunk for i in row[2:4]})
+        return added
 
-    def _append(self, table: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Added:
+    def _append(
+        self,
+        table: Any,
+        names: Sequence[str],
+        rows: Iterable[tuple[Any, ...]],
+        *,
+        reckoned: Container[tuple[str, str]] = (),
+    ) -> Added:
         added = Added(0, 0)
         with self._turns.write() as connection:
             for chunk in _chunks(rows):
@@ -199,7 +189,9 @@ class Store:
                 chunk.sort(key=lambda row: row[:2])
                 new = insert_new(connection, table, names, chunk)
                 # Only where something was known can anything differ from what is held.
-                keys = conflicting(connection, table, names, chunk) if new < len(chunk) else []
+                keys = []
+                if new < len(chunk):
+                    keys = conflicting(connection, table, names, chunk, reckoned=reckoned)
                 added += Added(new, len(chunk) - new, len(keys), tuple(keys))
         return added
 
@@ -216,6 +208,14 @@ class Store:
         """
         with self._turns.read() as connection:
             return reading.histories(connection, lead_ids, cutoff=cutoff, also=also)
+
+    def account_spans(self, accounts: Sequence[str], *, cutoff: int | None = None) -> Spans:
+        """Which leads were of these accounts when, or, with a cutoff, the newest of those that are at it.
+
+        Of each account these are as many as are told apart (``data.accounts.MOST_LEADS``), and one.
+        """
+        with self._turns.read() as connection:
+            return account_rows.account_spans(connection, accounts, cutoff=cutoff)
 
     def held_touchpoints(self, touchpoints: Iterable[Touchpoint]) -> set[tuple[str, str]]:
         """Those (source, touchpoint_id) that are held already, whosever they are."""
@@ -304,6 +304,13 @@ def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
     source = iter(items)
     while chunk := list(islice(source, _CHUNK)):
         yield chunk
+
+
+def _noting(touchpoints: Iterable[Touchpoint], reckoned: set[tuple[str, str]]) -> Iterator[Touchpoint]:
+    for t in touchpoints:
+        if t.is_reckoned:
+            reckoned.add((t.source, t.touchpoint_id))
+        yield t
 
 
 def _number(value: float | None) -> float | None:

@@ -115,6 +115,20 @@ links = Table(
     sqlite_autoincrement=True,
 )
 
+# Which lead is of which account when (``data.accounts``). Made from profiles and links, and made anew when these say otherwise.
+accounts = Table(
+    "accounts",
+    metadata,
+    _seq(),
+    Column("account", Id, nullable=False),
+    Column("lead_id", Id, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_accounts_account", "account", "since", "until", "lead_id"),
+    Index("ix_accounts_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
 # ``features`` is the row of the matrix as float64 bytes, so that any past score can be recomputed bit for bit.
 scores = Table(
     "scores",

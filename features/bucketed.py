@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.accounts import Spans
 from data.asof import table_snapshots
 from data.buckets.layout import Manifest, existing_manifest
 from data.buckets.owners import placed
-from data.buckets.read import read_bucket
+from data.buckets.read import read_bucket, read_spans
 from data.columns import TrainingTables
 from data.domain import DAY
 from data.errors import ConfigError
@@ -76,16 +78,46 @@ def bucketed_matrix(
     if (cutoff is not None) + bool(ages_days) + (given is not None) != 1:
         raise ConfigError("say which rows there are by one of cutoff, ages_days and given")
     manifest = existing_manifest(folder)
-    tasks = [
-        partial(_bucket_matrix, folder, manifest, bucket, features, chosen, levels)
-        for bucket, chosen in _choices(folder, manifest, cutoff, ages_days, given)
-    ]
-    parts: dict[int, tuple[Rows, Matrix]] = {}
+    with TemporaryDirectory(prefix="leadloop-accounts-") as place:
+        spans = None
+        if any(f.reads_accounts for f in features):
+            # Leads of one account lie in any buckets; each process maps the one file.
+            spans = Path(place) / "spans.npy"
+            np.save(spans, _stacked(bucketed_spans(folder, processes=processes, progress=progress)))
+        tasks = [
+            partial(_bucket_matrix, folder, manifest, bucket, features, chosen, levels, spans)
+            for bucket, chosen in _choices(folder, manifest, cutoff, ages_days, given)
+        ]
+        parts: dict[int, tuple[Rows, Matrix]] = {}
+        for done, (bucket, part) in enumerate(run_all(tasks, processes=processes), 1):
+            parts[bucket] = part
+            if progress is not None:
+                progress("computing features", done, len(tasks))
+    return _joined([parts[bucket] for bucket in sorted(parts)], features, levels)
+
+
+def bucketed_spans(folder: Path, *, processes: int = 1, progress: Progress | None = None) -> Spans:
+    """Which lead of a folder made by ``leadloop snapshot`` was of which account when: 32 bytes for each lead of one.
+
+    Raises StoreError if the folder holds no snapshot.
+    """
+    manifest = existing_manifest(folder)
+    tasks = [partial(read_spans, folder, manifest, bucket) for bucket in range(manifest.n_buckets)]
+    parts: dict[int, Spans] = {}
     for done, (bucket, part) in enumerate(run_all(tasks, processes=processes), 1):
         parts[bucket] = part
         if progress is not None:
-            progress("computing features", done, len(tasks))
-    return _joined([parts[bucket] for bucket in sorted(parts)], features, levels)
+            progress("finding accounts", done, len(tasks))
+    return Spans.joined([parts[bucket] for bucket in sorted(parts)])
+
+
+def _stacked(spans: Spans) -> np.ndarray:
+    return np.stack([getattr(spans, name).view(np.int64) for name in Spans.__slots__])
+
+
+def _unstacked(path: Path) -> Spans:
+    account, lead, since, until = np.load(path, mmap_mode="r")
+    return Spans(account.view(np.uint64), lead.view(np.uint64), since, until)
 
 
 Choice = Callable[[TrainingTables], tuple[np.ndarray, np.ndarray]]
@@ -131,11 +163,17 @@ def _given(ids: list[str], cutoffs: np.ndarray, tables: TrainingTables) -> tuple
 
 
 def _bucket_matrix(
-    folder: Path, manifest: Manifest, bucket: int, features: FeatureSet, choice: Choice, levels: Levels | None
+    folder: Path,
+    manifest: Manifest,
+    bucket: int,
+    features: FeatureSet,
+    choice: Choice,
+    levels: Levels | None,
+    spans: Path | None,
 ) -> tuple[Rows, Matrix]:
     tables = read_bucket(folder, manifest, bucket)
     lead, cutoffs = choice(tables)
-    snapshots = table_snapshots(tables, lead, cutoffs)
+    snapshots = table_snapshots(tables, lead, cutoffs, spans=None if spans is None else _unstacked(spans))
     ids = np.array(snapshots.lead_ids, dtype=object)
     return Rows(ids, cutoffs, snapshots.created_at), build_matrix(snapshots, features, levels=levels)
 

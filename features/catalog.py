@@ -123,6 +123,8 @@ def _breadth() -> tuple[Feature, ...]:
                     missing="Last channel is not known"),
         _engagement("last_type", "last", "Last activity: {value}", topic="last activity", column="type",
                     missing="No activity yet"),
+        _account("n_account_leads", None),
+        _account("n_account_leads_30d", 30),
     )  # fmt: skip
 
 
@@ -236,4 +238,14 @@ def _distinct(name: str, column: str, window_days: int | None, noun: str, plural
         name, "nunique", f"{{value}} {plural}{span}", topic="variety", column=column, window_days=window_days,
         one=f"1 {noun}{span}", zero=f"No {noun}{span or ' known'}",
         missing=f"Number of {plural}{span} is not known",
+    )  # fmt: skip
+
+
+def _account(name: str, window_days: int | None) -> Feature:
+    span = f" in the last {window_days} days" if window_days else ""
+    came = "new leads" if window_days else "other leads"
+    return _engagement(
+        name, "account_leads", f"{{value}} {came} of the same company{span}", topic="company's interest", window_days=window_days,
+        one=f"1 {came.removesuffix('s')} of the same company{span}", zero=f"No {came.removesuffix('s')} of the same company{span}",
+        missing="Company is not known",
     )  # fmt: skip

@@ -60,7 +60,7 @@ def define(agg: str, name: str, *, where: Conditions | None = None, **more: Any)
     if agg in _VALUE_COLUMN:
         more.setdefault("column", "value")
     more = _typed(more, name)
-    more.setdefault("group", "engagement" if reads_touchpoints else "fit")
+    more.setdefault("group", "engagement" if reads_touchpoints or agg == "account_leads" else "fit")
     more.setdefault("unit", _UNITS.get(agg, "number"))
     subject = _WINDOW.sub("", _PREFIX.sub("", name)).replace("_", " ").strip() or name
     more.setdefault("topic", subject)

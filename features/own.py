@@ -22,8 +22,9 @@ from features.defining import Conditions, define
 from features.spec import Feature
 
 __all__ = [
-    "Age", "BusinessHours", "Count", "Decay", "Diff", "Distinct", "First", "GapMax", "GapMean", "Last", "Max", "Mean", "Min", "Nth",
-    "NumberField", "Recency", "SessionSize", "Sessions", "Share", "Streak", "StreakNow", "Sum", "TextField", "Trend", "Weekend",
+    "AccountLeads", "Age", "BusinessHours", "Count", "Decay", "Diff", "Distinct", "First", "GapMax", "GapMean", "Last", "Max", "Mean",
+    "Min", "Nth", "NumberField", "Recency", "SessionSize", "Sessions", "Share", "Streak", "StreakNow", "Sum", "TextField", "Trend",
+    "Weekend",
 ]  # fmt: skip
 
 
@@ -140,6 +141,11 @@ def Streak(name: str, *, where: Conditions | None = None, **more: Any) -> Featur
 def StreakNow(name: str, *, where: Conditions | None = None, **more: Any) -> Feature:
     """Days in a row with a touchpoint, up to the cutoff's day or the one before."""
     return define("streak_now", name, where=where, **more)
+
+
+def AccountLeads(name: str, *, window_days: float | None = None, **more: Any) -> Feature:
+    """Other leads of the same company, or those that joined it in the window."""
+    return define("account_leads", name, window_days=window_days, **more)
 
 
 def TextField(name: str, *, column: str, **more: Any) -> Feature:

@@ -13,15 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.domain import DAY, PROFILE_FIELDS
+from data.mail_domains import DOMAIN_KINDS, kind_of_domain, kind_of_email
 from data.snapshots import Snapshots
-from features.companies import (
-    DOMAIN_KINDS,
-    SIZE_BANDS,
-    band_of_employees,
-    band_of_text,
-    kind_of_domain,
-    kind_of_email,
-)
+from features.breadth import OtherLeads
+from features.companies import SIZE_BANDS, band_of_employees, band_of_text
 from features.spec import Feature
 from features.titles import FUNCTIONS, SENIORITIES, function_of, seniority_of, stated_seniority
 
@@ -45,6 +40,7 @@ class Profiles:
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._fields: dict[str, tuple[np.ndarray, list[object]] | None] = {}
+        self._others: OtherLeads | None = None
 
     def column(self, feature: Feature) -> np.ndarray | Coded:
         """The values of a profile feature: float64 with NaN for unknown, or ``Coded``; shape (n,)."""
@@ -67,6 +63,9 @@ class Profiles:
                 return self._seniority_by_size()
             case "completeness":
                 return self._completeness()
+            case "account_leads":
+                self._others = self._others or OtherLeads(self._snapshots)
+                return self._others.count(feature.window_days)
             case "days_since_created":
                 age = self._snapshots.cutoffs - self._snapshots.created_at
                 return np.maximum(age, 0) / DAY

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.accounts import Accounts, Spans, hashes
 from data.columns import CODED, ledger_of
 from data.errors import ConfigError
 from data.ledger import TEXT_COLUMNS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _ROW_COLUMNS = ("lead_id", "cutoff")
+_ROW_OPTIONS = ("created_at", "standing_id")
 _TOUCHPOINT_COLUMNS = ("lead_id", "occurred_at", "type")
 _LINK_COLUMNS = ("from_id", "lead_id", "known_at")
 _IDS = ("source", "touchpoint_id")
@@ -36,6 +38,7 @@ def spark_matrix(
     *,
     levels: Levels,
     links: DataFrame | None = None,
+    accounts: Spans | None = None,
     n_buckets: int = 200,
 ) -> DataFrame:
     """Features of each row, as a Spark table with ``lead_id``, ``cutoff`` and one double column for each feature.
@@ -47,12 +50,15 @@ def spark_matrix(
         columns. Instants are whole microseconds since 1970 UTC; (source, touchpoint_id) must be unique, and orders touchpoints of one
         instant. Other columns are left aside.
     rows : ``lead_id``, ``cutoff`` (microseconds), ``created_at`` where a feature needs it, and profile fields as of the cutoff, text or
-        number. Leads without touchpoints are rows too.
+        number. Leads without touchpoints are rows too. For rows of leads that had been merged away, ``standing_id`` may name the lead they
+        had been merged into by the cutoff, which is then not counted as another lead of their company.
     levels : the levels of every category, e.g. of the scorer; codes are those of ``build_matrix``.
     links : which ids belong to which, ``from_id``, ``lead_id`` (a row for every owner, not only the nearest) and ``known_at``, as
         ``leadloop snapshot`` writes them: ``spark.read.parquet("var/snapshot/links")``. Touchpoints of ``from_id`` then count for
         ``lead_id`` too, as received when that was known. None: a touchpoint counts for its own ``lead_id`` alone, as where a store has no
         links or the table tells inherited touchpoints already. Profile fields and which leads are merged away are the affair of ``rows``.
+    accounts : which leads are of which account when, e.g. ``features.bucketed.bucketed_spans("var/snapshot")``, for features about other
+        leads of the same company: 32 bytes for each lead, sent to every worker. None: those features are not known.
     n_buckets : groups of leads, each worked on as a whole: its touchpoints must fit a worker's memory.
 
     Raises
@@ -76,7 +82,7 @@ def spark_matrix(
     wanted = [
         "lead_id",
         "cutoff",
-        *(["created_at"] if "created_at" in rows.columns else []),
+        *(name for name in _ROW_OPTIONS if name in rows.columns),
         *_fields(rows, features),
     ]
     told = touchpoints.select(*dict.fromkeys(known))
@@ -90,7 +96,7 @@ def spark_matrix(
     )
     grouped = rows.select(bucket, *wanted).groupBy("bucket")
     return grouped.cogroup(told.select(bucket, *told.columns).groupBy("bucket")).applyInArrow(
-        bucket_function(features, levels), schema
+        bucket_function(features, levels, accounts=accounts), schema
     )
 
 
@@ -108,26 +114,31 @@ def _with_inherited(touchpoints: DataFrame, links: DataFrame) -> DataFrame:
     return own.unionByName(inherited.select(*own.columns))
 
 
-def bucket_function(features: FeatureSet, levels: Levels) -> Callable[[pa.Table, pa.Table], pa.Table]:
+def bucket_function(
+    features: FeatureSet, levels: Levels, *, accounts: Spans | None = None
+) -> Callable[[pa.Table, pa.Table], pa.Table]:
     """From the rows and touchpoints of one bucket of leads to its features, in Arrow; what each Spark worker runs."""
     levels = {name: tuple(own) for name, own in levels.items()}
 
     def compute(rows: pa.Table, touchpoints: pa.Table) -> pa.Table:
-        matrix = build_matrix(arrow_snapshots(rows, touchpoints), features, levels=levels)
+        matrix = build_matrix(arrow_snapshots(rows, touchpoints, accounts=accounts), features, levels=levels)
         columns = {"lead_id": rows["lead_id"].cast(pa.string()), "cutoff": rows["cutoff"]}
         return pa.table({**columns, **{name: matrix.X[:, j] for j, name in enumerate(features.names)}})
 
     return compute
 
 
-def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table) -> Snapshots:
+def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table, *, accounts: Spans | None = None) -> Snapshots:
     """Snapshots from tables as ``spark_matrix`` describes them, one for each row, in that order."""
     ids = rows["lead_id"].cast(pa.string()).combine_chunks()
     leads = ids.unique()
     place = pc.index_in(ids, value_set=leads).to_numpy()
     ledger, start, stop = ledger_of(_coded_touchpoints(touchpoints), leads.to_pylist())
     cutoffs = rows["cutoff"].to_numpy().astype(np.int64)
-    others = [name for name in rows.column_names if name not in (*_ROW_COLUMNS, "created_at", "bucket")]
+    standing = ids
+    if "standing_id" in rows.column_names:
+        standing = pc.coalesce(rows["standing_id"].cast(pa.string()), rows["lead_id"].cast(pa.string()))
+    others = [name for name in rows.column_names if name not in (*_ROW_COLUMNS, *_ROW_OPTIONS, "bucket")]
     return Snapshots(
         lead_ids=tuple(ids.to_pylist()),
         cutoffs=cutoffs,
@@ -138,6 +149,7 @@ def arrow_snapshots(rows: pa.Table, touchpoints: pa.Table) -> Snapshots:
         ledger=ledger,
         start=start[place],
         stop=stop[place],
+        accounts=None if accounts is None else Accounts(accounts, hashes(standing.to_pylist())),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from data.accounts import FIELDS as ACCOUNT_FIELDS
 from data.domain import PROFILE_FIELDS
 from data.errors import ConfigError, did_you_mean, unknown_key
 from data.ledger import TEXT_COLUMNS
@@ -24,7 +25,7 @@ AGGREGATIONS = (
 # Over the profile as of the cutoff; the functions are in features.profile.
 DERIVATIONS = (
     "field_text", "field_number", "seniority", "job_function", "domain_kind", "size_band", "seniority_by_size", "completeness",
-    "days_since_created",
+    "days_since_created", "account_leads",
 )  # fmt: skip
 GROUPS = ("fit", "engagement")
 Where = tuple[tuple[str, tuple[str, ...]], ...]
@@ -55,6 +56,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "size_band": ("employees", "company_size"),
     "seniority_by_size": ("seniority", "title", "employees", "company_size"),
     "completeness": PROFILE_FIELDS,
+    "account_leads": ACCOUNT_FIELDS,
 }
 
 
@@ -71,7 +73,7 @@ class Feature:
     topic : correlated features share a topic; a reason is given for the topic, not for each of them.
     column : touchpoint column (``value``, ``type``, ``channel``, ...) or profile field the aggregation reads.
     where : ((column, (value, ...)), ...): touchpoints must match all; any of the values suffices.
-    window_days : width of the window; None looks back without end.
+    window_days : width of the window; None looks back without end. ``account_leads`` has one too: those that joined the account in it.
     half_life_days : for ``decay``.
     position : for ``nth``: 1 is the first touchpoint.
     direction : +1, -1 or 0: how the goal's chance may move when the value grows, where an expert is sure.
@@ -140,7 +142,8 @@ class Feature:
         for column, _ in self.where:
             if column not in TEXT_COLUMNS:
                 return f"unknown column {column!r} in where{did_you_mean(column, TEXT_COLUMNS)}"
-        if not self.reads_touchpoints and (self.where or self.window_days):
+        has_window = self.window_days is not None and not self.reads_accounts
+        if not self.reads_touchpoints and (self.where or has_window):
             return f"{self.agg} reads the profile; where and window_days have no meaning for it"
         return None
 
@@ -152,6 +155,11 @@ class Feature:
     @property
     def reads_touchpoints(self) -> bool:
         return self.agg in AGGREGATIONS
+
+    @property
+    def reads_accounts(self) -> bool:
+        """Whether the value is about other leads of the same company."""
+        return self.agg == "account_leads"
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
 
+from data.accounts import Spans
 from data.domain import format_instant
 from data.snapshots import LeadHistory, ProfileVersion, snapshots_of
 from data.store import ScoreRow, Store
@@ -37,6 +38,7 @@ _SCORED_INSIDE = 50
 
 Answer = dict[str, Any]
 ConflictKey = tuple[str, str, str]
+Beside = Callable[[list[str]], Spans]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,16 @@ class Scoring:
             now, seen = await self._writer.run(
                 lambda now: (now, self._keep(messages, now)), patience=patience
             )
-            answers, rows = await run_in_threadpool(answers_of, seen, served, now, with_reasons=with_reasons)
+            answers, rows = await run_in_threadpool(
+                answers_of, seen, served, now, beside=self._beside(now), with_reasons=with_reasons
+            )
         except Problem as problem:
             if problem.code != store_away().code:
                 raise
+            return await self._degraded(messages, served, with_reasons)
+        except (
+            STORE_FAULTS
+        ):  # the leads were kept, but the store went away before it told who else is of their companies
             return await self._degraded(messages, served, with_reasons)
         try:
             await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
@@ -100,7 +108,7 @@ class Scoring:
         self, messages: Sequence[LeadMessage], served: Served, now: int, with_reasons: bool
     ) -> list[Answer | Problem]:
         seen = self._keep(messages, now)
-        answers, rows = answers_of(seen, served, now, with_reasons=with_reasons)
+        answers, rows = answers_of(seen, served, now, beside=self._beside(now), with_reasons=with_reasons)
         if rows:
             self._store.log_scores(rows)
         return answers
@@ -125,6 +133,9 @@ class Scoring:
     def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
         ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
         return self._store.histories(ids, cutoff=now) if ids else {}
+
+    def _beside(self, now: int) -> Beside:
+        return lambda accounts: self._store.account_spans(accounts, cutoff=now)
 
     def _seen(
         self,
@@ -210,6 +221,7 @@ def joined(
         held.created_at,
         profiles=(*held.profiles, *stated),
         touchpoints=(*held.touchpoints, *received),
+        owners=held.owners,
     )
 
 
@@ -218,18 +230,23 @@ def answers_of(
     served: Served,
     now: int,
     *,
+    beside: Beside | None = None,
     is_degraded: bool = False,
     with_reasons: bool = True,
 ) -> tuple[list[Answer | Problem], list[ScoreRow]]:
     """Answers in order, and their rows for the log: one matrix and one call of the scorer for all of them.
 
-    Without reasons, they and the parts of the points are null; score and log are the same.
+    ``beside`` tells which other leads are of some accounts; where the store is away, they are not known. Without reasons, they and the
+    parts of the points are null; score and log are the same.
     """
     good = [item for item in seen if isinstance(item, Seen)]
     if not good:
         return [item for item in seen if isinstance(item, Problem)], []
     scorer = served.scorer
-    matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good]))
+    asks = any(f.reads_accounts for f in scorer.features)
+    matrix = scorer.matrix(
+        snapshots_of([(item.history, now) for item in good], beside=beside if asks else None)
+    )
     scored = scorer.score_matrix(matrix)
     reasons: Sequence[LeadReasons | None] = scorer.reasons(matrix) if with_reasons else [None] * len(good)
     scored_at = format_instant(now)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from data.domain import Link, Touchpoint, check_id, check_number, check_text
+from data.clocks import corrected_instant
+from data.domain import LATEST, Link, Touchpoint, check_id, check_number, check_text
 from data.intake import INTAKE_FIELDS, LONG_FIELDS, Intake
 from serving.message_fields import (
     MAX_LABEL,
@@ -24,7 +25,7 @@ from serving.message_fields import (
 )
 
 _TOUCH_FIELDS = (
-    "touchpoint_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "source", *INTAKE_FIELDS,
+    "touchpoint_id", "occurred_at", "sent_at", "type", "channel", "campaign", "content", "direction", "value", "source", *INTAKE_FIELDS,
 )  # fmt: skip
 _LINK_FIELDS = ("link_id", "from_id", "lead_id", "occurred_at", "source")
 
@@ -61,7 +62,8 @@ def touchpoint_of(
 ) -> Touchpoint | LeftOut:
     """One touchpoint of this lead or visitor; its channel is told by ``intake`` where it is not stated.
 
-    With ``ignored``, fields nobody knows are left out and told there instead of refused.
+    With ``ignored``, fields nobody knows are left out and told there instead of refused. With ``sent_at``, both times are by the sender's
+    clock, however wrong it is: what it did how long before it sent is believed (``data.clocks``), as of ``now``, when it was received.
     """
     message = without_unknown(check_object(body, what="a touchpoint"), _TOUCH_FIELDS, ignored=ignored)
     told = {
@@ -73,7 +75,9 @@ def touchpoint_of(
     }
     rules = intake or Intake()
     reason = rules.traffic.reason(told) if told else None
-    occurred_at = instant_of(message, "occurred_at", now=now)
+    is_reckoned = message.get("sent_at") is not None
+    stated_at = instant_of(message, "occurred_at", now=LATEST if is_reckoned else now)
+    sent_at = instant_of(message, "sent_at", now=LATEST) if is_reckoned else None
     kind = label_of(message, "type")
     if kind is None:
         raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
@@ -85,13 +89,15 @@ def touchpoint_of(
     value = checked_value("value", lambda: check_number(message.get("value"), name="value"))
     touchpoint_id = id_of(message, "touchpoint_id")
     if touchpoint_id is None:
-        touchpoint_id = derived_id(lead_id, occurred_at, kind, channel, campaign, content, direction, value)
+        touchpoint_id = derived_id(lead_id, stated_at, kind, channel, campaign, content, direction, value)
     if reason is not None:
         return LeftOut(reason)
     return Touchpoint(
         touchpoint_id=touchpoint_id,
         lead_id=lead_id,
-        occurred_at=occurred_at,
+        occurred_at=corrected_instant(stated_at, sent_at=sent_at, received_at=now)
+        if is_reckoned
+        else stated_at,
         type=kind,
         channel=channel,
         campaign=campaign,
@@ -99,6 +105,7 @@ def touchpoint_of(
         direction=direction,
         value=value,
         source=label_of(message, "source") or "api",
+        is_reckoned=is_reckoned,
     )
 
 

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.account_spans import spans_of
+from data.accounts import Spans
 from data.buckets.layout import TABLES, Manifest
 from data.buckets.owners import owners_in
-from data.columns import TrainingTables, coded, heirs_of, ledger_of, patches_of, ties_ordered
+from data.columns import Heirs, Patch, TrainingTables, coded, heirs_of, ledger_of, patches_of, ties_ordered
 from data.ledger import TEXT_COLUMNS, CodedColumn, Ledger
 
 _NUMBERS = ("occurred_at", "received_at", "value")
@@ -24,14 +26,9 @@ _NUMBERS = ("occurred_at", "received_at", "value")
 
 def read_bucket(folder: Path, manifest: Manifest, bucket: int) -> TrainingTables:
     """The created leads of one bucket and what is held about them; outcomes are not part of a snapshot."""
-    leads = _read(folder, manifest, "leads", bucket)
-    order = pc.sort_indices(leads, sort_keys=[("created_at", "ascending"), ("lead_id", "ascending")])
-    leads = leads.take(order)
+    leads, heirs, merged_at, patches = _leads(folder, manifest, bucket)
     ids = leads["lead_id"]
-    lead_ids, received_at = tuple(ids.to_pylist()), leads["received_at"].to_numpy()
-    heirs, merged_at = heirs_of(owners_in(manifest.owners(folder), bucket), lead_ids, received_at)
-    profiles = _read(folder, manifest, "profiles", bucket)
-    patches = patches_of(zip(*(c.to_pylist() for c in profiles.columns), strict=True), lead_ids, heirs)
+    lead_ids = tuple(ids.to_pylist())
     if heirs:
         table = _table(folder, manifest.files("touchpoints", bucket), TABLES["touchpoints"].names)
         ledger, start, stop = ledger_of(table, lead_ids, heirs)
@@ -42,14 +39,36 @@ def read_bucket(folder: Path, manifest: Manifest, bucket: int) -> TrainingTables
     return TrainingTables(
         lead_ids=lead_ids,
         created_at=leads["created_at"].to_numpy(),
-        received_at=received_at,
+        received_at=leads["received_at"].to_numpy(),
         patches=patches,
         ledger=ledger,
         start=start,
         stop=stop,
         outcomes={},
         merged_at=merged_at,
+        heirs=heirs,
     )
+
+
+def read_spans(folder: Path, manifest: Manifest, bucket: int) -> Spans:
+    """Which of the bucket's leads were of which account when; their touchpoints are not read."""
+    leads, _, merged_at, patches = _leads(folder, manifest, bucket)
+    return spans_of(patches, leads["lead_id"].to_pylist(), merged_at)
+
+
+def _leads(
+    folder: Path, manifest: Manifest, bucket: int
+) -> tuple[pa.Table, Heirs, np.ndarray, dict[int, list[Patch]]]:
+    """The bucket's leads by (created_at, lead_id), and ``heirs``, ``merged_at`` and ``patches`` of ``TrainingTables``."""
+    leads = _read(folder, manifest, "leads", bucket)
+    order = pc.sort_indices(leads, sort_keys=[("created_at", "ascending"), ("lead_id", "ascending")])
+    leads = leads.take(order)
+    lead_ids = leads["lead_id"].to_pylist()
+    owners = owners_in(manifest.owners(folder), bucket)
+    heirs, merged_at = heirs_of(owners, lead_ids, leads["received_at"].to_numpy())
+    profiles = _read(folder, manifest, "profiles", bucket)
+    rows = zip(*(c.to_pylist() for c in profiles.columns), strict=True)
+    return leads, heirs, merged_at, patches_of(rows, lead_ids, heirs)
 
 
 def read_ledger(

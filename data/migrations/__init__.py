@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from data.account_rows import fill_accounts
 from data.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 
 # Alembic's environment is a module-level proxy: two threads must not run it at once.
 _one_at_a_time = threading.Lock()
@@ -31,7 +32,10 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         # Asked again under the lock: another process may have done it meanwhile.
         if _version(connection) != HEAD:
+            had_accounts = inspect(connection).has_table("accounts")
             _run(connection)
+            if not had_accounts:
+                fill_accounts(connection)
 
 
 def _version(connection: Connection) -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import ConfigError, ContractError
 from data.intake import Intake
+from data.sources.clocks import is_to_reckon, reckon
 from data.sources.duplicates import ID_OF, give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
@@ -176,6 +177,7 @@ def _add(
     if kind != "leads":
         give_ids(fields, kind, good)
     rows, others = without_duplicates(fields, kind, good)
+    reckon(fields)
     total = Added(0, 0, len(others), _keys(fields, kind, others[:_N_EXAMPLES], mapping.source))
     with store.transaction():
         for start in range(0, len(rows), _CHUNK):
@@ -237,7 +239,9 @@ def _touchpoints(fields: Fields, rows: np.ndarray, source: str) -> Iterator[Touc
     names = (
         "touchpoint_id", "lead_id", "occurred_at", "type", "channel", "campaign", "content", "direction", "value", "received_at",
     )  # fmt: skip
-    for row in zip(*(_column(fields, name, rows) for name in names), [source] * len(rows), strict=True):
+    columns = (_column(fields, name, rows) for name in names)
+    is_reckoned = is_to_reckon(fields)[rows].tolist()
+    for row in zip(*columns, [source] * len(rows), is_reckoned, strict=True):
         yield Touchpoint(*row)
 
 

@@ -30,8 +30,8 @@ EPOCH_FORMATS = ("epoch_s", "epoch_ms", "epoch_us")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "leads": ("lead_id", "created_at", "observed_at"),
     "touchpoints": (
-        "touchpoint_id", "lead_id", "anonymous_id", "occurred_at", "received_at", "type", "channel", "campaign", "content", "direction",
-        "value", *INTAKE_FIELDS,
+        "touchpoint_id", "lead_id", "anonymous_id", "occurred_at", "sent_at", "received_at", "type", "channel", "campaign", "content",
+        "direction", "value", *INTAKE_FIELDS,
     ),
     "outcomes": ("outcome_id", "lead_id", "kind", "occurred_at", "received_at", "amount", "undoes"),
     "links": ("link_id", "from_id", "lead_id", "occurred_at", "received_at"),
@@ -42,7 +42,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "outcomes": ("lead_id", "kind", "occurred_at"),
     "links": ("from_id", "lead_id", "occurred_at"),
 }
-INSTANT_FIELDS = ("created_at", "observed_at", "occurred_at", "received_at")
+INSTANT_FIELDS = ("created_at", "observed_at", "occurred_at", "sent_at", "received_at")
 _NUMBERS = ("value", "amount", *NUMBER_FIELDS)
 _CELL_KEYS = ("column", "const", "default", "format", "plus_days", "type")
 _TABLE_KEYS = ("file", "files", "separator", "encoding", "join", "where", "values")
@@ -182,6 +182,11 @@ def _parse_table(kind: str, entry: Mapping[str, Any]) -> TableMapping:
     for name in _REQUIRED[kind]:
         if name not in cells and not (name == "lead_id" and "anonymous_id" in cells):
             raise ConfigError(f'{where} lacks {name}; name its column: {name} = "..."')
+    if "sent_at" in cells and "received_at" not in cells:
+        raise ConfigError(
+            f"{where} names sent_at without received_at: a sender's clock is set right by when the message was received; "
+            'name its column too: received_at = "..."'
+        )
     profile = _table(entry.get("profile", {}), where=f"[{kind}.profile]")
     try:
         check_profile(dict.fromkeys(profile))

@@ -54,6 +54,9 @@ _SOURCE = _text("who says so, api when left out; ids are unique within a source"
 _TOUCH: Schema = {
     "touchpoint_id": _id("names the touchpoint for ever; without one, its content names it"),
     "occurred_at": _needed(_time("when it happened")),
+    "sent_at": _time(
+        "when the sender sent this, by the clock that wrote occurred_at; then how long ago it happened counts"
+    ),
     "type": {
         **_needed(_text("what it was")),
         "minLength": 1,

@@ -34,7 +34,11 @@ _texts = st.sampled_from(["a", "b", "Ö", "ß"])
 
 def leads(ids: tuple[str, ...] = LEADS) -> st.SearchStrategy[list[Lead]]:
     """Statements about leads, several about one among them."""
-    profile = st.dictionaries(st.sampled_from(["country", "industry", "x_plan"]), _texts, max_size=3)
+    profile = st.builds(
+        dict.__or__,
+        st.dictionaries(st.sampled_from(["country", "industry", "x_plan"]), _texts, max_size=3),
+        st.dictionaries(st.just("company"), st.sampled_from(["Acme", "Bolt Ltd", "n/a"]), max_size=1),
+    )
     lead = st.builds(
         Lead,
         lead_id=st.sampled_from(ids),

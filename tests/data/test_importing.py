@@ -848,3 +848,35 @@ def test_negative_staff_counts_as_not_known(light: Store, tmp_path: Path):
 def test_a_folder_is_no_mapping(tmp_path: Path):
     with pytest.raises(ConfigError, match="is a folder"):
         load_mapping(tmp_path)
+
+
+# Clocks
+
+
+def test_times_by_a_wrong_clock_are_set_right_where_sending_and_receipt_are_known(
+    light: Store, tmp_path: Path
+):
+    rows = [
+        "t1,ada,2031-01-01T10:00:00Z,2031-01-01T10:01:00Z,2026-01-07T10:00:00Z,page_view,",  # years fast
+        "t2,ada,2026-01-07T09:00:00Z,,2026-01-07T12:00:00Z,page_view,",
+        "t3,ada,2026-01-07T08:00:00Z,2026-01-07T08:30:00Z,,page_view,",
+        "t4,ada,2026-01-07T11:00:00Z,2026-01-07T10:00:00Z,2026-01-07T12:00:00Z,page_view,",  # after it was sent
+    ]
+    touches = "\n".join(["tid,id,at,sent,got,what,seconds", *rows, ""])
+    mapping = MAPPING.replace('received_at = "got"', 'sent_at = "sent"\nreceived_at = "got"')
+    folder = export(tmp_path / "x", touches__csv=touches, mapping__toml=mapping)
+    report = import_tables(light, path=folder, now=NOW)
+    assert not report.tables[1].warnings
+    assert {t.touchpoint_id: t.occurred_at for t in light.histories(["ada"])["ada"].touchpoints} == {
+        "t1": at("2026-01-07T09:59:00Z"),
+        "t2": at("2026-01-07T09:00:00Z"),
+        "t3": at("2026-01-07T08:00:00Z"),
+        "t4": at("2026-01-07T12:00:00Z"),
+    }
+    assert [t.known for t in import_tables(light, path=folder, now=NOW).tables] == [2, 4, 1]
+
+
+def test_a_time_of_sending_without_one_of_receipt_is_refused(light: Store, tmp_path: Path):
+    mapping = MAPPING.replace('received_at = "got"', 'sent_at = "got"')
+    with pytest.raises(ConfigError, match="sent_at without received_at"):
+        import_tables(light, path=export(tmp_path / "x", mapping__toml=mapping), now=NOW)

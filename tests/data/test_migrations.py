@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from data.database import connect
-from data.domain import Link
+from data.domain import LATEST, Link
 from data.errors import StoreError
 from data.migrations import HEAD, alembic_config
 from data.store import open_store
@@ -62,4 +62,41 @@ def test_a_store_made_before_there_were_links_keeps_what_it_holds(store_url):
     store = open_store(store_url)
     assert store.lead_ids() == ["ada"]
     assert store.add_links([Link("1", "cookie", "ada", 3)], now=3).new == 1
+    store.close()
+
+
+def test_a_store_made_before_there_were_accounts_gets_them(store_url):
+    from alembic import command
+
+    engine = connect(store_url, create=True, busy_seconds=1)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for lead_id, company in (("ada", "Acme"), ("bob", "Acme Ltd"), ("eve", "Acme"), ("zoe", "n/a")):
+            parameters = {"id": lead_id, "fields": f'{{"company":"{company}"}}'}
+            connection.execute(
+                text("INSERT INTO leads (lead_id, created_at, received_at) VALUES (:id, 1, 2)"), parameters
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO profiles (lead_id, observed_at, received_at, fields, as_exported) VALUES (:id, 3, 2, :fields, false)"
+                ),
+                parameters,
+            )
+        connection.execute(
+            text(
+                "INSERT INTO links (source, link_id, from_id, lead_id, occurred_at, received_at, received_assumed) "
+                "VALUES ('crm', '1', 'eve', 'ada', 9, 9, false)"
+            )
+        )
+    engine.dispose()
+    store = open_store(store_url)
+    spans = store.account_spans(["acme"])
+    assert sorted(zip(spans.since.tolist(), spans.until.tolist(), strict=True)) == [
+        (3, 9),
+        (3, LATEST),
+        (3, LATEST),
+    ]
+    assert len(store.account_spans(["acme"], cutoff=9)) == 2
     store.close()

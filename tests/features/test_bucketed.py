@@ -92,7 +92,7 @@ def same_rows(store, folder: Path) -> None:
     at = np.full(len(everyone), 30 * DAY)
     rows, matrix = bucketed_matrix(folder, FEATURES, given=(everyone, at))
     assert rows.lead_ids.tolist() == everyone
-    asked = snapshots_of([(store.histories([i])[i], 30 * DAY) for i in everyone])
+    asked = snapshots_of([(store.histories([i])[i], 30 * DAY) for i in everyone], beside=store.account_spans)
     if everyone:
         assert matrix.X.tobytes() == build_matrix(asked, FEATURES, levels=matrix.levels).X.tobytes()
 

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.companies import (
-    DOMAIN_KINDS,
-    SIZE_BANDS,
-    band_of_employees,
-    band_of_text,
-    kind_of_domain,
-    kind_of_email,
-)
+from data.mail_domains import DOMAIN_KINDS, kind_of_domain, kind_of_email
+from features.companies import SIZE_BANDS, band_of_employees, band_of_text
 
 
 @pytest.mark.parametrize(

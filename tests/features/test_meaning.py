@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from data.accounts import Spans
 from data.domain import DAY, HOUR
 from data.errors import OtherDefinitionsError
 from data.snapshots import LeadHistory, Snapshots, snapshots_of
@@ -24,6 +25,11 @@ TITLES = (
 )  # fmt: skip
 EMAILS = ("a@gmail.com", "b@acme.io", "c@uni-koeln.de", "d@service.gov.uk", "e", None)
 SIZES = ("1-10", "11-50 employees", "2000+", "5k-10k", "Self-employed", None)
+
+BESIDE = Spans.of(
+    ("acme.io" if k % 3 else "uni-koeln.de", f"l{k}", NOON - k * DAY, NOON - (k % 4) * DAY + 1)
+    for k in range(4, 40)
+)
 
 
 def _pick(among, *place):
@@ -57,11 +63,11 @@ def invented_leads() -> Snapshots:
         }  # fmt: skip
         fields = {name: value for name, value in known.items() if value is not None}
         rows.append((lead(*own, created_at=cutoff - i * DAY, **fields), cutoff))
-    return snapshots_of(rows)
+    return snapshots_of(rows, beside=lambda _: BESIDE)
 
 
 def definition(agg: str) -> Feature:
-    if agg in AGGREGATIONS:
+    if agg in (*AGGREGATIONS, "account_leads"):
         return define(agg, window_days=14)
     column = {"field_text": "industry", "field_number": "employees"}.get(agg)
     return Feature(name=agg, agg=agg, group="fit", says="{value}", topic="t", column=column)
@@ -107,6 +113,7 @@ KNOWN = {
     "seniority_by_size": (1, "3ed3bfb23e1d"),
     "completeness": (1, "1ab2efad41bd"),
     "days_since_created": (1, "24189f631fcd"),
+    "account_leads": (1, "5b54801eb29d"),
 }
 
 

@@ -18,6 +18,7 @@ from data.buckets.source import StoreSource
 from data.domain import DAY, Lead, Link, Touchpoint
 from data.errors import ConfigError
 from data.store import open_store
+from features.bucketed import bucketed_spans
 from features.catalog import default_features
 from features.matrix import build_matrix
 from features.spark import arrow_snapshots, bucket_function, spark_matrix
@@ -147,10 +148,12 @@ def test_a_timestamp_is_refused_with_what_to_write(spark):
 
 @pytest.mark.slow
 def test_spark_counts_what_belongs_to_a_lead_through_links(spark, tmp_path: Path):
-    """From a folder of ``leadloop snapshot``: late, chained and merged, the bits of the store."""
+    """From a folder of ``leadloop snapshot``: late, chained and merged, and the leads beside it: the bits of the store."""
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     leads = [f"l{k}" for k in range(6)]
-    store.add_leads([Lead(i, NOON - 60 * DAY) for i in leads], now=NOON)
+    store.add_leads(
+        [Lead(i, NOON - 60 * DAY, {"company": "Acme"}, as_exported=True) for i in leads], now=NOON
+    )
     rng = np.random.default_rng(0)
     ids = [*leads, "cookie", "phone"]
     store.add_touchpoints(
@@ -171,10 +174,14 @@ def test_spark_counts_what_belongs_to_a_lead_through_links(spark, tmp_path: Path
     )
     build_buckets(StoreSource(store.url), tmp_path / "out", n_buckets=3)
     local = build_matrix(snapshots_at(store, leads, cutoff=NOON), FEATURES)
-    rows = spark.createDataFrame([(i, NOON, NOON - 60 * DAY) for i in leads], "lead_id string, cutoff long, created_at long")  # fmt: skip
+    rows = spark.createDataFrame(
+        [(i, NOON, NOON - 60 * DAY, "Acme", "l2" if i == "l1" else None) for i in leads],
+        "lead_id string, cutoff long, created_at long, company string, standing_id string",
+    )
     found = spark_matrix(
         spark.read.parquet(str(tmp_path / "out/touchpoints")), rows, FEATURES,
-        levels=local.levels, links=spark.read.parquet(str(tmp_path / "out/links")), n_buckets=2,
+        levels=local.levels, links=spark.read.parquet(str(tmp_path / "out/links")), accounts=bucketed_spans(tmp_path / "out"),
+        n_buckets=2,
     ).toArrow()  # fmt: skip
     order = np.argsort(found["lead_id"].to_pylist())
     for j, name in enumerate(FEATURES.names):

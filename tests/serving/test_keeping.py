@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.serving.conftest import Service, assert_problem
+from data.domain import DAY, format_instant
+from tests.serving.conftest import NOW, Service, assert_problem
 
 LEAD = {"lead_id": "ada", "created_at": "2026-03-01T08:00:00Z", "title": "CTO", "x_plan": "gold"}
 VISIT = {
@@ -182,3 +183,42 @@ def test_a_score_tells_touchpoints_that_say_something_else(service: Service):
     leads = [{"lead_id": "bob", "touchpoints": [visit]}, {"lead_id": "ada", "touchpoints": [visit]}]
     bulk = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
     assert [s["conflicts"] for s in bulk] == [1, 0]
+
+
+@pytest.mark.parametrize("wrong_days", [0, 400, -400])
+def test_a_wrong_clock_is_set_right_by_when_the_message_was_received(service: Service, wrong_days: int):
+    happened, sent = (NOW + wrong_days * DAY - ago for ago in (90_000_000, 30_000_000))
+    said = {
+        "lead_id": "ada",
+        "type": "page_view",
+        "occurred_at": format_instant(happened),
+        "sent_at": format_instant(sent),
+    }
+    assert service.post("/v1/touchpoints", said).json()["new"] == 1
+    [kept] = service.store.histories(["ada"])["ada"].touchpoints
+    assert (kept.occurred_at, kept.received_at) == (NOW - 60_000_000, NOW)
+
+
+def test_a_message_sent_again_with_a_new_time_of_sending_is_known_and_no_conflict(service: Service):
+    said = {"lead_id": "ada", "type": "page_view", "occurred_at": "2031-01-01T10:00:00Z"}
+    for n, path in enumerate(("/v1/touchpoints", "/v1/touchpoints", "/v1/score")):
+        touch = {**said, "sent_at": f"2031-01-01T10:0{n}:00.123Z"}
+        body = (
+            touch
+            if n < 2
+            else {
+                "lead_id": "ada",
+                "touchpoints": [{k: v for k, v in touch.items() if k != "lead_id"}],
+            }
+        )
+        answer = service.post(path, body).json()
+        assert answer["conflicts"] == 0
+        service.clock.now += 7_000_000
+    assert service.store.counts()["touchpoints"] == 1
+    [kept] = service.store.histories(["ada"])["ada"].touchpoints
+    assert kept.occurred_at == NOW - 123_000
+
+
+def test_without_a_time_of_sending_a_time_far_ahead_is_still_refused(service: Service):
+    said = {"lead_id": "ada", "type": "page_view", "occurred_at": "2031-01-01T10:00:00Z", "sent_at": None}
+    assert_problem(service.post("/v1/touchpoints", said), 422, "in_the_future")

@@ -98,7 +98,7 @@ def recent_volume(store: Store, scorer: Scorer, *, now: int, weeks: int = RECENT
     asked = [(histories[i], max(histories[i].created_at, start)) for i in ids if i in histories]
     if not asked:
         raise NotEnoughDataError(f"no lead was created in the last {weeks} weeks; grades need recent volume")
-    score = scorer.score_matrix(scorer.matrix(snapshots_of(asked))).score
+    score = scorer.score_matrix(scorer.matrix(snapshots_of(asked, beside=store.account_spans))).score
     born = np.array([cutoff for _, cutoff in asked], dtype=np.int64)
     return Volume(score, (born - start) // WEEK, weeks)
 
