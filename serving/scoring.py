@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from data.domain import format_instant
@@ -230,8 +229,15 @@ def answers_of(
         return [item for item in seen if isinstance(item, Problem)], []
     scorer = served.scorer
     matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good]))
-    scored = scorer.score_matrix(matrix)
-    reasons: Sequence[LeadReasons | None] = scorer.reasons(matrix) if with_reasons else [None] * len(good)
+    reasons: Sequence[LeadReasons | None]
+    if with_reasons:
+        scored, reasons = scorer.score_with_reasons(matrix, most=N_REASONS)
+    else:
+        scored, reasons = scorer.score_matrix(matrix), [None] * len(good)
+    score, probability, low, high, points = (
+        column.tolist()
+        for column in (scored.score, scored.probability, scored.low, scored.high, scored.points)
+    )
     scored_at = format_instant(now)
     made: list[Answer] = []
     rows: list[ScoreRow] = []
@@ -239,12 +245,12 @@ def answers_of(
         score_id = uuid.uuid4().hex
         answer: Answer = {
             "lead_id": item.message.lead_id,
-            "score": int(scored.score[i]),
-            "grade": str(scored.grade[i]),
-            "probability": number_or_none(scored.probability[i]),
-            "low": number_or_none(scored.low[i]),
-            "high": number_or_none(scored.high[i]),
-            "points": float(scored.points[i]),
+            "score": score[i],
+            "grade": scored.grade[i],
+            "probability": number_or_none(probability[i]),
+            "low": number_or_none(low[i]),
+            "high": number_or_none(high[i]),
+            "points": points[i],
             **reason_members(why),
             "model_version": served.version,
             "score_id": score_id,
@@ -270,9 +276,9 @@ def answers_of(
                 grade=answer["grade"],
                 probability=answer["probability"],
                 points=answer["points"],
-                features=np.ascontiguousarray(matrix.X[i], dtype=np.float64).tobytes(),
+                features=matrix.X[i].tobytes(),
                 reasons=json.dumps(
-                    [[r.sentence, r.points] for r in (why.reasons[:N_REASONS] if why else ())],
+                    [[r.sentence, r.points] for r in (why.reasons if why else ())],
                     ensure_ascii=False,
                 ),
                 stored=item.is_stored,
