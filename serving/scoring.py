@@ -11,8 +11,9 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +25,7 @@ from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
-from serving.writer import STORE_FAULTS, Clock, Writer
+from serving.writer import STORE_FAULTS, Clock, Next, Writer
 from training.scorer.reasons import LeadReasons
 
 ROUTE = "champion"
@@ -73,6 +74,9 @@ class Scoring:
         id gets a 503 problem.
         """
         try:
+            if len(messages) == 1:
+                item = (messages[0], served, with_reasons)
+                return [await self._writer.run_together(self._scored_together, item, patience=self._patience)]
             if len(messages) <= _SCORED_INSIDE:
                 return await self._writer.run(
                     lambda now: self._scored_and_logged(messages, served, now, with_reasons),
@@ -94,6 +98,18 @@ class Scoring:
             # The leads are kept and the scores are right; the log gets them when the store is back.
             self._log_later(rows)
         return answers
+
+    def _scored_together(
+        self, now: Next, items: Sequence[tuple[LeadMessage, Served, bool]]
+    ) -> list[Answer | Problem]:
+        """Messages of several requests, in order: those of one version in one go, as far as no two of them are about one lead."""
+        found: list[Answer | Problem] = []
+        for _, own in groupby(items, key=lambda item: (id(item[1]), item[2])):
+            group = list(own)
+            _, served, with_reasons = group[0]
+            for messages in _without_repeats([item[0] for item in group]):
+                found += self._scored_and_logged(messages, served, now(), with_reasons)
+        return found
 
     def _scored_and_logged(
         self, messages: Sequence[LeadMessage], served: Served, now: int, with_reasons: bool
@@ -178,6 +194,21 @@ class Scoring:
             self._writer.submit(lambda _: self._store.log_scores(rows))
         except Problem:
             logger.warning("%d scores are not logged: too much waits for the store already", len(rows))
+
+
+def _without_repeats(messages: Sequence[LeadMessage]) -> Iterator[list[LeadMessage]]:
+    """The messages in order, cut before each that is about a lead or visitor of the same part: it must see what came before."""
+    part: list[LeadMessage] = []
+    ids: set[str | None] = set()
+    for message in messages:
+        own = {message.lead_id, message.anonymous_id} - {None}
+        if ids & own:
+            yield part
+            part, ids = [], set()
+        part.append(message)
+        ids |= own
+    if part:
+        yield part
 
 
 def no_information(message: LeadMessage) -> Problem:
