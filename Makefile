@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features bench-serve
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -37,7 +37,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features  ## all benchmarks; hours
+bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-features bench-serve  ## all benchmarks; hours
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality
@@ -56,6 +56,9 @@ bench-attribution: $(READY)  ## seconds for seven attribution rules on 1,000,000
 
 bench-contract: $(READY)  ## 5,000 invented requests against each document of the API
 	$(BIN)/python -m benchmarks.contract $(ARGS)
+
+bench-serve: $(READY)  ## the service under load beside empty BentoML, FastAPI + pipeline and mlflow models serve; needs wrk
+	$(BIN)/python -m benchmarks.serve $(ARGS)
 
 # The tools leadloop is compared with need an older pandas: they get an environment of their own.
 .venv-bench/.ready: benchmarks/requirements.lock
