@@ -38,7 +38,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-features  ## all benchmarks; hours
+bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-features bench-serve  ## all benchmarks; hours
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality
@@ -60,6 +60,9 @@ bench-contract: $(READY)  ## 5,000 invented requests against each document of th
 
 bench-slow: $(READY)  ## 99th percentile of scores beside 600 callers that send slowly
 	$(BIN)/python -m benchmarks.slow_clients $(ARGS)
+
+bench-serve: $(READY)  ## the service under load beside empty BentoML, FastAPI + pipeline and mlflow models serve; needs wrk
+	$(BIN)/python -m benchmarks.serve $(ARGS)
 
 # The tools leadloop is compared with need an older pandas: they get an environment of their own.
 .venv-bench/.ready: benchmarks/requirements.lock

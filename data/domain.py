@@ -44,6 +44,8 @@ NUMBER_FIELDS = ("employees", "annual_revenue")
 PROFILE_FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 CUSTOM_PREFIX = "x_"
 
+_FINER = re.compile(r"(\.\d{6})\d+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
 _MAX_TEXT = 1_000
 _MAX_ID = 200
@@ -60,7 +62,7 @@ def parse_instant(value: object, *, name: str) -> int:
     if isinstance(value, str):
         text = value.strip()
         # fromisoformat rejects more than six digits of a second: floor nanoseconds here, at the door.
-        text = re.sub(r"(\.\d{6})\d+", r"\1", text)
+        text = _FINER.sub(r"\1", text)
         try:
             value = datetime.fromisoformat(text)
         except ValueError:
@@ -80,7 +82,7 @@ def to_instant(moment: datetime, *, name: str = "time") -> int:
         raise ContractError(
             f"{name} has no time zone; add one, like 2026-03-07T14:30:00Z or 2026-03-07T15:30:00+01:00"
         )
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = moment - _EPOCH
     instant = (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
     if not EARLIEST <= instant < LATEST:
         raise ContractError(f"{name} lies outside the years 1900 to 2200")
@@ -105,8 +107,8 @@ def check_id(value: object, *, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ContractError(f"{name} must be a non-empty text, not {type(value).__name__}")
     text = value.strip()
-    odd = next((place for place, character in enumerate(text, 1) if not character.isprintable()), None)
-    if odd is not None:
+    if not text.isprintable():
+        odd = next(place for place, character in enumerate(text, 1) if not character.isprintable())
         raise ContractError(
             f"{name} holds a character that cannot be printed (U+{ord(text[odd - 1]):04X} at place {odd}); "
             "an id is printable text"
@@ -127,9 +129,18 @@ def check_text(value: object, *, name: str, limit: int = _MAX_TEXT) -> str | Non
         return None
     if len(text) > limit:
         raise ContractError(f"{name} must be at most {limit} characters; it has {len(text)}")
-    if "\x00" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+    if "\x00" in text or not (text.isascii() or _is_text(text)):
         raise ContractError(f"{name} contains characters that are not text")
     return text
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can write it: it holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_number(value: object, *, name: str) -> float | None:

@@ -6,7 +6,7 @@ The same as making ``Touchpoint`` and ``LeadHistory`` of each record and calling
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any
 
@@ -30,23 +30,23 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
         already. Of touchpoints with one (source, touchpoint_id) the one received first stays.
     """
     own = [lead.get("touchpoints") or () for lead in leads]
-    flat: list[Record] = [t for touchpoints in own for t in touchpoints]
+    flat: list[Record] = list(chain.from_iterable(own))
     occurred = _column(flat, "occurred_at")
     order = _order(own, flat, occurred)
     if order is None:
         own = [_settled(t, lead.get("lead_id", "")) for t, lead in zip(own, leads, strict=True)]
-        flat = [t for touchpoints in own for t in touchpoints]
+        flat = list(chain.from_iterable(own))
         occurred = _column(flat, "occurred_at")
-        order = slice(None)
     elif len(own) == 1:  # sorting the records themselves costs less than sorting each of their columns
         flat = [flat[i] for i in order]
-        occurred = _column(flat, "occurred_at")
-        order = slice(None)
-    received = [t.get("received_at", t["occurred_at"]) for t in flat]
-    if None in received:
-        received = [o if r is None else r for o, r in zip(occurred, received, strict=True)]
+        occurred = [occurred[i] for i in order]
+        order = None
+    occurred_at = np.array(occurred, dtype=np.int64)
+    received_at = _received(flat, occurred, occurred_at)
+    value = np.array(_column(flat, "value"), dtype=np.float64)  # None becomes NaN
     texts = {name: CodedColumn.of(_column(flat, name)) for name in TEXT_COLUMNS}
-    if not isinstance(order, slice):
+    if order is not None:
+        occurred_at, received_at, value = occurred_at[order], received_at[order], value[order]
         texts = {name: column.take(order) for name, column in texts.items()}
     stop = np.array([0, *accumulate(map(len, own))])
     return Snapshots(
@@ -55,9 +55,9 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
         created_at=np.array([lead.get("created_at", cutoff) for lead in leads], dtype=np.int64),
         fields=field_columns([lead.get("profile") or {} for lead in leads]),
         ledger=Ledger(
-            occurred_at=np.array(occurred, dtype=np.int64)[order],
-            received_at=np.array(received, dtype=np.int64)[order],
-            value=np.array(_column(flat, "value"), dtype=np.float64)[order],  # None becomes NaN
+            occurred_at=occurred_at,
+            received_at=received_at,
+            value=value,
             **texts,
         ),
         start=stop[:-1],
@@ -66,7 +66,20 @@ def inline_snapshots(leads: Sequence[Record], *, cutoff: int) -> Snapshots:
 
 
 def _column(flat: Sequence[Record], name: str) -> list[Any]:
-    return [t.get(name) for t in flat]
+    try:
+        return [t[name] for t in flat]
+    except KeyError:  # asking each costs more than finding out that one lacks it
+        return [t.get(name) for t in flat]
+
+
+def _received(flat: Sequence[Record], occurred: list[int], occurred_at: np.ndarray) -> np.ndarray:
+    received = [t.get("received_at") for t in flat]
+    n_unknown = received.count(None)
+    if n_unknown == len(received):
+        return occurred_at
+    if n_unknown:
+        received = [o if r is None else r for o, r in zip(occurred, received, strict=True)]
+    return np.array(received, dtype=np.int64)
 
 
 def _order(own: Sequence[Sequence[Record]], flat: Sequence[Record], occurred: list[int]) -> Any:

@@ -6,9 +6,11 @@ history is one slice and ties have one order. Texts are dictionary-coded: filter
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import cast
 
 import numpy as np
 
@@ -27,13 +29,11 @@ class CodedColumn:
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> CodedColumn:
         """Code texts in order of first appearance."""
-        texts = list(texts)
-        found = dict.fromkeys(texts)
-        found.pop(None, None)
-        levels: tuple[Any, ...] = tuple(found)
-        index = dict(zip(levels, range(len(levels)), strict=True))
+        index: defaultdict[str | None, int] = defaultdict(count().__next__)
         index[None] = -1
-        return cls(np.fromiter(map(index.__getitem__, texts), np.int32, len(texts)), levels)
+        codes = [index[text] for text in texts]
+        del index[None]
+        return cls(np.fromiter(codes, np.int32, len(codes)), tuple(cast("dict[str, int]", index)))
 
     def take(self, order: np.ndarray) -> CodedColumn:
         """The entries at these positions."""

@@ -43,7 +43,7 @@ from data.domain import DAY, HOUR, SECOND
 from features.rhythm import business_hours, session_size, sessions, streak, streak_now, weekend
 from features.seen import Chosen, Terms
 
-_STEPS = 4_096  # table entries per half-life
+DECAY_STEPS = 4_096  # table entries per half-life
 _FARTHEST = 1_000  # half-lives after which a touchpoint weighs nothing; keeps subnormal numbers out
 
 
@@ -103,7 +103,7 @@ def _extreme(chosen: Chosen, which: np.ufunc, out: np.ndarray) -> None:
     values, row = chosen.values()
     if len(values):
         counts = np.bincount(row, minlength=chosen.n)
-        has = np.flatnonzero(counts)
+        has = counts.nonzero()[0]
         out[has] = which.reduceat(values, (np.cumsum(counts) - counts)[has])
 
 
@@ -119,21 +119,22 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
             return
         row = chosen.row
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
+        width = n_levels + 1
+        if chosen.n * width <= 8 * chosen.size + 1_024:  # a table of all pairs is small: no need to sort
+            table = np.zeros((chosen.n, width), dtype=bool)
+            table.reshape(-1)[row * width + codes + 1] = True  # nulls come first
+            out[:] = np.add.reduce(table[:, 1:], axis=1, dtype=np.int64)
+            return
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)
             codes, row = codes[known], row[known]
     if not len(codes):
         return
     pair = row * n_levels + codes
-    if chosen.n * n_levels <= 8 * chosen.size + 1_024:  # a table of all pairs is small: no need to sort
-        table = np.zeros((chosen.n, n_levels), dtype=bool)
-        table.reshape(-1)[pair] = True
-        out[:] = np.count_nonzero(table, axis=1)
-    else:
-        pair.sort()
-        is_new = np.ones(len(pair), dtype=bool)
-        np.not_equal(pair[1:], pair[:-1], out=is_new[1:])
-        out[:] = np.bincount(pair[is_new] // n_levels, minlength=chosen.n)
+    pair.sort()
+    is_new = np.ones(len(pair), dtype=bool)
+    np.not_equal(pair[1:], pair[:-1], out=is_new[1:])
+    out[:] = np.bincount(pair[is_new] // n_levels, minlength=chosen.n)
 
 
 def _recency(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
@@ -203,20 +204,20 @@ def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _decay(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
-    fine, coarse = _half_powers()
-    q = chosen.age // SECOND * _STEPS // terms.half_life
-    weight = fine.take(q & (_STEPS - 1)) * coarse.take(q >> 12, mode="clip")  # the last entry is 0
+    fine, coarse = half_powers()
+    q = chosen.age // SECOND * DECAY_STEPS // terms.half_life
+    weight = fine.take(q & (DECAY_STEPS - 1)) * coarse.take(q >> 12, mode="clip")  # the last entry is 0
     out[:] = np.bincount(chosen.row, weights=weight, minlength=chosen.n)
 
 
 @cache
-def _half_powers() -> tuple[np.ndarray, np.ndarray]:
+def half_powers() -> tuple[np.ndarray, np.ndarray]:
     """2^(-i/4096) for one half-life, correctly rounded, and 2^-k for whole ones (exact; 0 beyond the farthest)."""
     with localcontext() as context:
         context.prec = 60
-        ratio = Decimal(2) ** (Decimal(-1) / _STEPS)
+        ratio = Decimal(2) ** (Decimal(-1) / DECAY_STEPS)
         power, powers = Decimal(1), []
-        for _ in range(_STEPS):
+        for _ in range(DECAY_STEPS):
             powers.append(float(power))
             power *= ratio
     coarse = np.ldexp(1.0, -np.arange(_FARTHEST + 2))

@@ -21,12 +21,14 @@ import numpy as np
 from data.domain import DAY
 from data.snapshots import Snapshots
 from features.aggregations import COMPUTE, OF_NOTHING
-from features.few import LARGEST, TABLED, FewTable, TableStep
+from features.few import FEW, MOST, FewSteps
 from features.seen import Chosen, Seen, Selections, Terms
 from features.spec import FeatureSet
 
 # Touchpoints (plus rows) at once: small enough for a processor's cache, which halves the time.
 CHUNK = 131_072
+# Up to so many rows are worked on one by one: the ways for few touchpoints are quicker then.
+ALONE = 4
 
 
 def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int = CHUNK) -> np.ndarray:
@@ -43,9 +45,9 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
             seen = Seen(snapshots, lo, hi, plan.selections)
             if seen.size:
                 steps = plan.steps
-                if seen.n == 1 and plan.few.is_usable and seen.size * plan.few.n_columns <= LARGEST:
+                if seen.n == 1 and seen.size <= MOST:
                     plan.few.fill(seen, out[lo])
-                    steps = plan.rest
+                    steps = plan.of_many
                 for step in steps:
                     chosen = seen.chosen(step.selection)
                     if chosen.size:
@@ -55,8 +57,8 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
 
 def _chunks(snapshots: Snapshots, chunk: int) -> Iterator[tuple[int, int]]:
     n = len(snapshots)
-    if n == 1:
-        yield 0, 1
+    if n <= ALONE:
+        yield from ((row, row + 1) for row in range(n))
         return
     size = np.cumsum(snapshots.stop - snapshots.start + 1)
     lo, done = 0, 0
@@ -69,6 +71,7 @@ def _chunks(snapshots: Snapshots, chunk: int) -> Iterator[tuple[int, int]]:
 @dataclass(frozen=True, slots=True)
 class _Step:
     place: int
+    agg: str
     selection: int
     terms: Terms
     compute: Callable[[Chosen, Terms, np.ndarray], None]
@@ -79,8 +82,8 @@ class _Plan:
     """A set of definitions made ready: whole units, and each selection of touchpoints named once."""
 
     steps: tuple[_Step, ...]
-    rest: tuple[_Step, ...]  # without those that ``few`` fills in
-    few: FewTable
+    few: FewSteps
+    of_many: tuple[_Step, ...]  # what ``few`` does not compute
     selections: Selections
     of_nothing: np.ndarray  # shape (number of features,): the row of a lead without touchpoints
 
@@ -89,7 +92,6 @@ class _Plan:
 def _plan(features: FeatureSet) -> _Plan:
     selections = Selections()
     steps = []
-    tabled = []
     of_nothing = np.full(len(features), np.nan)
     for place, feature in enumerate(features):
         if not feature.reads_touchpoints:
@@ -107,11 +109,12 @@ def _plan(features: FeatureSet) -> _Plan:
             own = selections.add(feature.where, 2 * window)
         elif feature.agg == "share":
             own = selections.add((), window)
-        steps.append(_Step(place=place, selection=own, terms=terms, compute=COMPUTE[feature.agg]))
-        if feature.agg in TABLED:
-            tabled.append(TableStep(place, feature.agg, own, terms.other if feature.agg == "diff" else -1))
+        steps.append(_Step(place, feature.agg, own, terms, COMPUTE[feature.agg]))
         of_nothing[place] = OF_NOTHING[feature.agg]
-    few = FewTable(selections, tabled)
-    filled = {step.place for step in tabled}
-    rest = tuple(step for step in steps if step.place not in filled)
-    return _Plan(tuple(steps), rest, few, selections, of_nothing)
+    return _Plan(
+        steps=tuple(steps),
+        few=FewSteps(selections, steps),
+        of_many=tuple(step for step in steps if step.agg not in FEW),
+        selections=selections,
+        of_nothing=of_nothing,
+    )

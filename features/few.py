@@ -1,115 +1,230 @@
-"""Counts and times of one lead's touchpoints, for all features at once.
+"""Few touchpoints of one lead: the same aggregations in plain Python.
 
-For one lead the time goes into calling numpy, not into its work. So the selections of all features are laid out as one table (selection,
-touchpoint), and the aggregations that need no more than counts and ages are read from it. They are whole numbers and one division, so the
-values are bit for bit those of ``features.aggregations``.
+For few touchpoints nearly all time goes into calling numpy, a microsecond a call, and not into its work. So one lead's touchpoints become
+lists, and every aggregation is a line over the positions of those it selects. The values are bit for bit those of
+``features.aggregations``: comparisons, whole numbers, one division, and sums that add one touchpoint after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import reduce
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from operator import sub
+from typing import Protocol
 
 import numpy as np
 
-from data.domain import DAY, HOUR
-from features.seen import Seen, Selections
+from data.domain import DAY, HOUR, SECOND
+from features.aggregations import DECAY_STEPS, half_powers
+from features.seen import Seen, Selections, Terms
 
-TABLED = ("count", "diff", "recency", "age")
-LARGEST = 1 << 15  # cells of the table; beyond, selecting first is quicker
+MOST = 256  # touchpoints; with more, numpy is quicker
 
-_FOREVER = np.iinfo(np.int64).max
-_MOST_CONDITIONS = 62  # bits of a whole number
-
-
-@dataclass(frozen=True, slots=True)
-class TableStep:
-    """One feature read from the table: its place in the matrix, its selection, and the later half of a ``diff``."""
-
-    place: int
-    agg: str
-    selection: int
-    later: int = -1
+_FOREVER = 1 << 62
 
 
-class FewTable:
-    """The features of a plan that can be read from the table, made ready.
+class Step(Protocol):
+    """A feature in a plan: its place in the matrix, its aggregation, the number of its selection, and what else it needs."""
 
-    ``is_usable`` is False when there are more conditions than a whole number has bits.
-    """
+    @property
+    def place(self) -> int: ...
+    @property
+    def agg(self) -> str: ...
+    @property
+    def selection(self) -> int: ...
+    @property
+    def terms(self) -> Terms: ...
 
-    def __init__(self, selections: Selections, steps: list[TableStep]) -> None:
-        wheres = list(dict.fromkeys(selections.where))
-        self.is_usable = bool(steps) and len(wheres) <= _MOST_CONDITIONS
-        if not self.is_usable:
-            return
-        used = sorted({s.selection for s in steps} | {s.later for s in steps if s.later >= 0})
-        column_of = {selection: column for column, selection in enumerate(used)}
-        self.n_columns = len(used)
-        self._bit = np.array([[1 << wheres.index(selections.where[s])] for s in used], dtype=np.int64)
-        window = [selections.window[s] for s in used]
-        self._window = np.array([[_FOREVER if w is None else w] for w in window], dtype=np.int64)
-        self._bits = _bits_of_levels(wheres)
 
-        def chosen(*aggs: str) -> tuple[np.ndarray, np.ndarray]:
-            own = [s for s in steps if s.agg in aggs]
-            return _whole(s.place for s in own), _whole(column_of[s.selection] for s in own)
+class Few:
+    """The touchpoints that one row sees, as lists in order of time; ``chosen[number]`` are the positions of a selection."""
 
-        self._counts, self._differences, self._times = (
-            chosen("count"),
-            chosen("diff"),
-            chosen("recency", "age"),
-        )
-        self._later = _whole(column_of[s.later] for s in steps if s.agg == "diff")
-        timed = [s for s in steps if s.agg in ("recency", "age")]
-        # Touchpoints are in order of time: the first chosen is the oldest, the last the newest.
-        self._edge = _whole(
-            column_of[s.selection] + (self.n_columns if s.agg == "recency" else 0) for s in timed
-        )
-        self._unit = np.array([float(HOUR if s.agg == "recency" else DAY) for s in timed])
+    __slots__ = ("_codes", "_seen", "_values", "age", "chosen")
+
+    def __init__(self, seen: Seen, chosen: list[list[int]], age: list[int]) -> None:
+        self.age = age
+        self.chosen = chosen
+        self._seen = seen
+        self._codes: dict[str, list[int]] = {}
+        self._values: list[float] | None = None
+
+    def codes(self, column: str) -> list[int]:
+        """Level codes of a text column, -1 for null."""
+        found = self._codes.get(column)
+        if found is None:
+            found = self._codes[column] = self._seen.codes(column).tolist()
+        return found
+
+    def values(self, at: list[int]) -> list[float]:
+        """The known numbers of these."""
+        if self._values is None:
+            self._values = self._seen.values().tolist()
+        every = self._values
+        return [v for i in at if math.isfinite(v := every[i])]
+
+
+class FewSteps:
+    """The features of a plan that are computed this way, made ready."""
+
+    def __init__(self, selections: Selections, steps: Iterable[Step]) -> None:
+        self._wheres = list(dict.fromkeys(selections.where))
+        windows = sorted({_FOREVER if w is None else w for w in selections.window})
+        self._windows = [-w for w in windows]
+        self._selections = [
+            (self._wheres.index(where), windows.index(_FOREVER if window is None else window))
+            for where, window in zip(selections.where, selections.window, strict=True)
+        ]
+        self._columns = sorted({column for where in self._wheres for column, _ in where})
+        self._wanted = [
+            {v: v for where in self._wheres for c, values in where if c == column for v in values}
+            for column in self._columns
+        ]
+        self._met = lru_cache(maxsize=4_096)(self._met_by)
+        self._steps = [(s.place, _COMPUTE[s.agg], s.selection, s.terms) for s in steps if s.agg in _COMPUTE]
 
     def fill(self, seen: Seen, out: np.ndarray) -> None:
-        """Write the features of the one row that ``seen`` holds; ``out`` is that row and holds the values of nothing."""
-        age = seen.age
-        chosen = age < self._window
-        if self._bits:
-            bits = reduce(np.bitwise_and, [self._of_column(seen, column) for column in self._bits])
-            chosen &= (bits & self._bit) != 0
-        counts = np.add.reduce(chosen, axis=1, dtype=np.intp)
-        places, columns = self._counts
-        out[places] = counts[columns]
-        places, columns = self._differences
-        if len(places):
-            out[places] = 2 * counts[self._later] - counts[columns]
-        places, columns = self._times
-        if len(places):
-            ends = np.concatenate((chosen.argmax(axis=1), ~chosen[:, ::-1].argmax(axis=1)))
-            times = age[ends[self._edge]] / self._unit
-            times[counts[columns] == 0] = np.nan
-            out[places] = times
+        """Write the features of the one row that ``seen`` holds; ``out``, shape (p,), is that row and holds the values of nothing."""
+        age = seen.age.tolist()
+        met: list[list[int]] = [[] for _ in self._wheres]
+        levels = [self._levels(seen, *wanted) for wanted in zip(self._columns, self._wanted, strict=True)]
+        for position, own in enumerate(zip(*levels, strict=True) if levels else ((),) * len(age)):
+            for number in self._met(own):
+                met[number].append(position)
+        # From the oldest to the newest: a window begins where the ages fall below it.
+        falling = [-a for a in age]
+        begins = [bisect_right(falling, w) for w in self._windows]
+        chosen = []
+        for number, window in self._selections:
+            at, begin = met[number], begins[window]
+            chosen.append(at[bisect_left(at, begin) :] if begin else at)
+        few = Few(seen, chosen, age)
+        row = out.tolist()
+        for place, compute, selection, terms in self._steps:
+            if at := chosen[selection]:
+                row[place] = compute(few, at, terms)
+        out[:] = row
 
-    def _of_column(self, seen: Seen, column: str) -> np.ndarray:
-        by_level, free = self._bits[column]
-        levels = seen.ledger.text(column).levels
-        return np.array([*[by_level.get(level, free) for level in levels], free])[seen.codes(column)]
+    def _levels(self, seen: Seen, column: str, wanted: dict[str, str]) -> list[str | None]:
+        """The level of each touchpoint; None for null and for levels that no condition names."""
+        levels = [*map(wanted.get, seen.ledger.text(column).levels), None]
+        return [levels[code] for code in seen.codes(column).tolist()]
+
+    def _met_by(self, own: tuple[str | None, ...]) -> tuple[int, ...]:
+        """The numbers of the conditions that these levels meet, one level for each column."""
+        level = dict(zip(self._columns, own, strict=True))
+        return tuple(
+            number
+            for number, where in enumerate(self._wheres)
+            if all(level[column] in values for column, values in where)
+        )
 
 
-def _whole(numbers: Iterable[int]) -> np.ndarray:
-    return np.array(list(numbers), dtype=np.intp)
+# Every function gets the positions of a selection that is not empty, in order of time.
 
 
-def _bits_of_levels(wheres: list) -> dict[str, tuple[dict[str, int], int]]:
-    """For each column with conditions: by level the bits of the conditions it meets, and the bits of those without one on it."""
-    found = {}
-    for column in sorted({name for where in wheres for name, _ in where}):
-        own = [[values for name, values in where if name == column] for where in wheres]
-        free = sum(1 << bit for bit, wanted in enumerate(own) if not wanted)
-        levels = {level for wanted in own for values in wanted for level in values}
-        by_level = {
-            level: free
-            | sum(1 << bit for bit, wanted in enumerate(own) if wanted and all(level in v for v in wanted))
-            for level in levels
-        }
-        found[column] = (by_level, free)
-    return found
+def _count(few: Few, at: list[int], terms: Terms) -> float:
+    return len(at)
+
+
+def _diff(few: Few, at: list[int], terms: Terms) -> float:
+    return 2 * len(few.chosen[terms.other]) - len(at)
+
+
+def _trend(few: Few, at: list[int], terms: Terms) -> float:
+    return _diff(few, at, terms) / len(at)
+
+
+def _share(few: Few, at: list[int], terms: Terms) -> float:
+    return len(few.chosen[terms.other]) / len(at)
+
+
+def _recency(few: Few, at: list[int], terms: Terms) -> float:
+    return float(few.age[at[-1]]) / HOUR
+
+
+def _age(few: Few, at: list[int], terms: Terms) -> float:
+    return float(few.age[at[0]]) / DAY
+
+
+def _gap_mean(few: Few, at: list[int], terms: Terms) -> float:
+    if len(at) < 2:
+        return math.nan
+    # The gaps add up to the whole span, in whole microseconds.
+    return float(few.age[at[0]] - few.age[at[-1]]) / ((len(at) - 1) * HOUR)
+
+
+def _gap_max(few: Few, at: list[int], terms: Terms) -> float:
+    if len(at) < 2:
+        return math.nan
+    ages = [few.age[i] for i in at]
+    return float(max(map(sub, ages, ages[1:]))) / HOUR
+
+
+def _decay(few: Few, at: list[int], terms: Terms) -> float:
+    fine, coarse = _half_powers()
+    total, farthest = 0.0, len(coarse) - 1
+    for i in at:
+        q = few.age[i] // SECOND * DECAY_STEPS // terms.half_life
+        total += fine[q % DECAY_STEPS] * coarse[min(q // DECAY_STEPS, farthest)]
+    return total
+
+
+@cache
+def _half_powers() -> tuple[list[float], list[float]]:
+    fine, coarse = half_powers()
+    return fine.tolist(), coarse.tolist()
+
+
+def _nunique(few: Few, at: list[int], terms: Terms) -> float:
+    if terms.column == "value":
+        return len(set(few.values(at)))
+    codes = few.codes(terms.column)
+    return len({codes[i] for i in at} - _NULL)
+
+
+def _first(few: Few, at: list[int], terms: Terms) -> float:
+    return _code(few.codes(terms.column)[at[0]])
+
+
+def _last(few: Few, at: list[int], terms: Terms) -> float:
+    return _code(few.codes(terms.column)[at[-1]])
+
+
+def _nth(few: Few, at: list[int], terms: Terms) -> float:
+    return _code(few.codes(terms.column)[at[terms.position - 1]]) if len(at) >= terms.position else math.nan
+
+
+def _code(code: int) -> float:
+    return code if code >= 0 else math.nan
+
+
+def _sum(few: Few, at: list[int], terms: Terms) -> float:
+    total = 0.0
+    for value in few.values(at):  # not sum(), which later Pythons round otherwise
+        total += value
+    return total if math.isfinite(total) else math.nan
+
+
+def _mean(few: Few, at: list[int], terms: Terms) -> float:
+    n = len(few.values(at))
+    return _sum(few, at, terms) / n if n else math.nan
+
+
+def _min(few: Few, at: list[int], terms: Terms) -> float:
+    return min(few.values(at), default=math.nan)
+
+
+def _max(few: Few, at: list[int], terms: Terms) -> float:
+    return max(few.values(at), default=math.nan)
+
+
+_NULL = frozenset((-1,))
+_COMPUTE: dict[str, Callable[[Few, list[int], Terms], float]] = {
+    "count": _count, "diff": _diff, "trend": _trend, "share": _share, "recency": _recency, "age": _age, "gap_mean": _gap_mean,
+    "gap_max": _gap_max, "decay": _decay, "nunique": _nunique, "first": _first, "last": _last, "nth": _nth, "sum": _sum,
+    "mean": _mean, "min": _min, "max": _max,
+}  # fmt: skip
+# The others, about the rhythm, are left to numpy.
+FEW = frozenset(_COMPUTE)

@@ -55,6 +55,7 @@ class Seen:
         "_chosen",
         "_codes",
         "_occurred",
+        "_values",
         "age",
         "ledger",
         "n",
@@ -92,6 +93,7 @@ class Seen:
         self.selections = selections
         self._codes: dict[str, np.ndarray] = {}
         self._occurred: np.ndarray | None = None
+        self._values: np.ndarray | None = None
         self._chosen: list[Chosen | None] = [None] * len(selections)
 
     def codes(self, column: str) -> np.ndarray:
@@ -106,6 +108,13 @@ class Seen:
         if self._occurred is None:
             self._occurred = self.ledger.occurred_at[self.position]
         return self._occurred
+
+    def values(self) -> np.ndarray:
+        """Numbers, NaN or infinite where there is none."""
+        if self._values is None:
+            # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
+            self._values = self.ledger.value[self.position] + 0.0
+        return self._values
 
     def chosen(self, number: int) -> Chosen:
         """The selection of that number."""
@@ -206,10 +215,9 @@ class Chosen:
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Non-null numbers and their rows."""
         if self._values is None:
-            values = self.pick(self.seen.ledger.value[self.seen.position])
+            values = self.pick(self.seen.values())
             known = np.isfinite(values)
-            # Adding 0.0 makes -0.0 and 0.0 one number, whose order would otherwise show in a maximum.
-            values = values[known] + 0.0
+            values = values[known]
             self._values = values, self.row[: len(values)] if self.n == 1 else self.row[known]
         return self._values
 

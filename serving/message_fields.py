@@ -99,33 +99,43 @@ def checked_value(name: str, check: Callable[[], T]) -> T:
     try:
         return check()
     except ContractError as fault:
-        raise Problem(422, "invalid", str(fault), pointer=f"/{name}") from None
+        raise _invalid(name, fault) from None
 
 
-def at_pointer(pointer: str, read: Callable[[], T]) -> T:
-    """What ``read`` returns; its Problem is placed below ``pointer``."""
-    try:
-        return read()
-    except Problem as problem:
-        raise problem.at(pointer) from None
+def _invalid(name: str, fault: ContractError) -> Problem:
+    return Problem(422, "invalid", str(fault), pointer=f"/{name}")
 
 
 def id_of(message: Mapping[str, Any], name: str) -> str | None:
     """The id in that field, None for null."""
     value = message.get(name)
-    return None if value is None else checked_value(name, lambda: check_id(value, name=name))
+    if value is None:
+        return None
+    try:
+        return check_id(value, name=name)
+    except ContractError as fault:
+        raise _invalid(name, fault) from None
 
 
 def label_of(message: Mapping[str, Any], name: str) -> str | None:
     """The short text in that field, None for null or blank."""
-    return checked_value(name, lambda: check_text(message.get(name), name=name, limit=MAX_LABEL))
+    value = message.get(name)
+    if value is None:
+        return None
+    try:
+        return check_text(value, name=name, limit=MAX_LABEL)
+    except ContractError as fault:
+        raise _invalid(name, fault) from None
 
 
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:
     """The instant in that field; raises Problem when it is missing or more than five minutes after ``now``."""
     if message.get(name) is None:
         raise missing_field(name, "when it happened, like 2026-03-07T14:30:00Z")
-    instant = checked_value(name, lambda: parse_instant(message[name], name=name))
+    try:
+        instant = parse_instant(message[name], name=name)
+    except ContractError as fault:
+        raise _invalid(name, fault) from None
     if instant > now + CLOCK_SKEW:
         raise Problem(
             422,

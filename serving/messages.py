@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
 
 from data.domain import (
@@ -25,7 +24,6 @@ from data.domain import (
 from data.errors import did_you_mean
 from data.intake import Intake
 from serving.message_fields import (
-    at_pointer,
     check_object,
     checked_value,
     derived_id,
@@ -133,11 +131,18 @@ def read_score(
     items = message.get("touchpoints")
     if items is not None and not isinstance(items, list):
         raise Problem(422, "invalid", "touchpoints must be a list of objects", pointer="/touchpoints")
-    read = partial(touchpoint_of, lead_id=lead_id or "", now=now, intake=intake, ignored=ignored)
-    found = [at_pointer(f"/touchpoints/{i}", partial(read, item)) for i, item in enumerate(items or ())]
-    touchpoints = tuple(item for item in found if isinstance(item, Touchpoint))
+    touchpoints = []
+    for place, item in enumerate(items or ()):
+        try:
+            found = touchpoint_of(item, lead_id=lead_id or "", now=now, intake=intake, ignored=ignored)
+        except Problem as problem:
+            raise problem.at(f"/touchpoints/{place}") from None
+        if isinstance(found, Touchpoint):
+            touchpoints.append(found)
     is_kept = is_to_store is not False
-    return LeadMessage(lead_id, created_at, profile, touchpoints, is_kept, anonymous_id, tuple(ignored or ()))
+    return LeadMessage(
+        lead_id, created_at, profile, tuple(touchpoints), is_kept, anonymous_id, tuple(ignored or ())
+    )
 
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:

@@ -11,11 +11,11 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from data.accounts import Spans
@@ -26,7 +26,7 @@ from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
-from serving.writer import STORE_FAULTS, Clock, Writer
+from serving.writer import STORE_FAULTS, Clock, Next, Writer
 from training.scorer.reasons import LeadReasons
 
 ROUTE = "champion"
@@ -76,6 +76,9 @@ class Scoring:
         id gets a 503 problem.
         """
         try:
+            if len(messages) == 1:
+                item = (messages[0], served, with_reasons)
+                return [await self._writer.run_together(self._scored_together, item, patience=self._patience)]
             if len(messages) <= _SCORED_INSIDE:
                 return await self._writer.run(
                     lambda now: self._scored_and_logged(messages, served, now, with_reasons),
@@ -103,6 +106,18 @@ class Scoring:
             # The leads are kept and the scores are right; the log gets them when the store is back.
             self._log_later(rows)
         return answers
+
+    def _scored_together(
+        self, now: Next, items: Sequence[tuple[LeadMessage, Served, bool]]
+    ) -> list[Answer | Problem]:
+        """Messages of several requests, in order: those of one version in one go, as far as no two of them are about one lead."""
+        found: list[Answer | Problem] = []
+        for _, own in groupby(items, key=lambda item: (id(item[1]), item[2])):
+            group = list(own)
+            _, served, with_reasons = group[0]
+            for messages in _without_repeats([item[0] for item in group]):
+                found += self._scored_and_logged(messages, served, now(), with_reasons)
+        return found
 
     def _scored_and_logged(
         self, messages: Sequence[LeadMessage], served: Served, now: int, with_reasons: bool
@@ -192,6 +207,21 @@ class Scoring:
             logger.warning("%d scores are not logged: too much waits for the store already", len(rows))
 
 
+def _without_repeats(messages: Sequence[LeadMessage]) -> Iterator[list[LeadMessage]]:
+    """The messages in order, cut before each that is about a lead or visitor of the same part: it must see what came before."""
+    part: list[LeadMessage] = []
+    ids: set[str | None] = set()
+    for message in messages:
+        own = {message.lead_id, message.anonymous_id} - {None}
+        if ids & own:
+            yield part
+            part, ids = [], set()
+        part.append(message)
+        ids |= own
+    if part:
+        yield part
+
+
 def no_information(message: LeadMessage) -> Problem:
     """Nothing is known about the lead, neither here nor in the message."""
     if message.lead_id is None:
@@ -247,8 +277,15 @@ def answers_of(
     matrix = scorer.matrix(
         snapshots_of([(item.history, now) for item in good], beside=beside if asks else None)
     )
-    scored = scorer.score_matrix(matrix)
-    reasons: Sequence[LeadReasons | None] = scorer.reasons(matrix) if with_reasons else [None] * len(good)
+    reasons: Sequence[LeadReasons | None]
+    if with_reasons:
+        scored, reasons = scorer.score_with_reasons(matrix, most=N_REASONS)
+    else:
+        scored, reasons = scorer.score_matrix(matrix), [None] * len(good)
+    score, probability, low, high, points = (
+        column.tolist()
+        for column in (scored.score, scored.probability, scored.low, scored.high, scored.points)
+    )
     scored_at = format_instant(now)
     made: list[Answer] = []
     rows: list[ScoreRow] = []
@@ -256,12 +293,12 @@ def answers_of(
         score_id = uuid.uuid4().hex
         answer: Answer = {
             "lead_id": item.message.lead_id,
-            "score": int(scored.score[i]),
-            "grade": str(scored.grade[i]),
-            "probability": number_or_none(scored.probability[i]),
-            "low": number_or_none(scored.low[i]),
-            "high": number_or_none(scored.high[i]),
-            "points": float(scored.points[i]),
+            "score": score[i],
+            "grade": scored.grade[i],
+            "probability": number_or_none(probability[i]),
+            "low": number_or_none(low[i]),
+            "high": number_or_none(high[i]),
+            "points": points[i],
             **reason_members(why),
             "model_version": served.version,
             "score_id": score_id,
@@ -287,9 +324,9 @@ def answers_of(
                 grade=answer["grade"],
                 probability=answer["probability"],
                 points=answer["points"],
-                features=np.ascontiguousarray(matrix.X[i], dtype=np.float64).tobytes(),
+                features=matrix.X[i].tobytes(),
                 reasons=json.dumps(
-                    [[r.sentence, r.points] for r in (why.reasons[:N_REASONS] if why else ())],
+                    [[r.sentence, r.points] for r in (why.reasons if why else ())],
                     ensure_ascii=False,
                 ),
                 stored=item.is_stored,

@@ -27,6 +27,7 @@ from serving.message_fields import (
 _TOUCH_FIELDS = (
     "touchpoint_id", "occurred_at", "sent_at", "type", "channel", "campaign", "content", "direction", "value", "source", *INTAKE_FIELDS,
 )  # fmt: skip
+_TOUCH_NAMES, _TOLD = frozenset(_TOUCH_FIELDS), frozenset(INTAKE_FIELDS)
 _LINK_FIELDS = ("link_id", "from_id", "lead_id", "occurred_at", "source")
 
 
@@ -54,7 +55,11 @@ def read_touchpoint(body: object, *, now: int, intake: Intake | None = None) -> 
 
 def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
     """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
-    return replace(touchpoint, occurred_at=min(touchpoint.occurred_at, now), received_at=now)
+    t = touchpoint
+    return Touchpoint(
+        t.touchpoint_id, t.lead_id, min(t.occurred_at, now), t.type, t.channel, t.campaign, t.content, t.direction, t.value, now,
+        t.source,
+    )  # fmt: skip
 
 
 def touchpoint_of(
@@ -65,28 +70,40 @@ def touchpoint_of(
     With ``ignored``, fields nobody knows are left out and told there instead of refused. With ``sent_at``, both times are by the sender's
     clock, however wrong it is: what it did how long before it sent is believed (``data.clocks``), as of ``now``, when it was received.
     """
-    message = without_unknown(check_object(body, what="a touchpoint"), _TOUCH_FIELDS, ignored=ignored)
-    told = {
-        name: checked_value(
-            name, partial(check_text, message[name], name=name, limit=LONG_FIELDS.get(name, MAX_LABEL))
-        )
-        for name in INTAKE_FIELDS
-        if message.get(name) is not None
-    }
-    rules = intake or Intake()
-    reason = rules.traffic.reason(told) if told else None
+    message = check_object(body, what="a touchpoint")
+    if not _TOUCH_NAMES.issuperset(message):
+        message = without_unknown(message, _TOUCH_FIELDS, ignored=ignored)
+    told = (
+        {}
+        if _TOLD.isdisjoint(message)
+        else {
+            name: checked_value(
+                name, partial(check_text, message[name], name=name, limit=LONG_FIELDS.get(name, MAX_LABEL))
+            )
+            for name in INTAKE_FIELDS
+            if message.get(name) is not None
+        }
+    )
+    reason = None
+    if told:
+        rules = intake or Intake()
+        reason = rules.traffic.reason(told)
     is_reckoned = message.get("sent_at") is not None
     stated_at = instant_of(message, "occurred_at", now=LATEST if is_reckoned else now)
     sent_at = instant_of(message, "sent_at", now=LATEST) if is_reckoned else None
     kind = label_of(message, "type")
     if kind is None:
         raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
-    channel, campaign, direction = (label_of(message, name) for name in ("channel", "campaign", "direction"))
+    channel, campaign = label_of(message, "channel"), label_of(message, "campaign")
+    direction = label_of(message, "direction")
     if told:
         channel = channel or rules.channels.channel_of(told)
         campaign = campaign or told.get("utm_campaign")
-    content = checked_value("content", lambda: check_text(message.get("content"), name="content"))
-    value = checked_value("value", lambda: check_number(message.get("value"), name="value"))
+    content, value = message.get("content"), message.get("value")
+    if content is not None:
+        content = checked_value("content", partial(check_text, content, name="content"))
+    if value is not None:
+        value = checked_value("value", partial(check_number, value, name="value"))
     touchpoint_id = id_of(message, "touchpoint_id")
     if touchpoint_id is None:
         touchpoint_id = derived_id(lead_id, stated_at, kind, channel, campaign, content, direction, value)

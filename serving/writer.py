@@ -4,7 +4,8 @@ All that a process keeps goes through one thread, so threads never wait for each
 committed together: one flush to disk acknowledges many requests. A job's result is handed out only after the commit.
 
 Each job gets its own time, taken while the transaction is held and always later than the job before. So whatever a score did not see
-because it was not committed yet also carries a later ``received_at``, and a later retraining sees exactly what the score saw.
+because it was not committed yet also carries a later ``received_at``, and a later retraining sees exactly what the score saw. Jobs of one
+kind that wait side by side may be done as one (``run_together``): one read of the store then serves many requests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from data.errors import StoreError
@@ -34,9 +37,13 @@ _MOST_WAITING = 1_000
 _MOST_TOGETHER = 32
 
 
+Next = Callable[[], int]  # a time later than any given before
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    do: Callable[[int], Any]
+    do: Callable[[Next, list[Any]], list[Any]]
+    item: Any
     promise: Future[Any]
 
 
@@ -69,10 +76,13 @@ class Writer:
 
     def submit(self, do: Callable[[int], T]) -> Future[T]:
         """Queue ``do(now)``; the future holds its result once that is committed. Raises Problem 503 when too much waits already."""
+        return self._queue(lambda now, _: [do(now())], None)
+
+    def _queue(self, do: Callable[[Next, list[Any]], list[T]], item: Any) -> Future[T]:
         if self._waiting.qsize() >= _MOST_WAITING or self._thread is None:
             raise store_away()
         promise: Future[T] = Future()
-        self._waiting.put(_Job(do, promise))
+        self._waiting.put(_Job(do, item, promise))
         return promise
 
     async def run(self, do: Callable[[int], T], *, patience: float) -> T:
@@ -84,7 +94,19 @@ class Writer:
             503 when the store is away, or the commit does not come within ``patience`` seconds. A job given up while it waits in line is
             never run; one that already runs may still be committed, which the same message sent again finds as known.
         """
-        promise = self.submit(do)
+        return await self._result(self.submit(do), patience=patience)
+
+    async def run_together(
+        self, do: Callable[[Next, list[Any]], list[T]], item: Any, *, patience: float
+    ) -> T:
+        """As ``run``, for work that is cheaper in company: ``do(now, items)`` gets the items of all such jobs that wait side by side.
+
+        It returns one result for each item, in order, and asks ``now()`` for the time of what it does. Equal ``do`` are one kind. When it
+        raises, every item is tried again by itself.
+        """
+        return await self._result(self._queue(do, item), patience=patience)
+
+    async def _result(self, promise: Future[T], *, patience: float) -> T:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(promise), patience)
         except TimeoutError:
@@ -112,7 +134,11 @@ class Writer:
             return
         try:
             with self._store.transaction():
-                results = [job.do(self._now()) for job in jobs]
+                results = [
+                    result
+                    for do, kind in groupby(jobs, key=attrgetter("do"))
+                    for result in do(self._now, [job.item for job in kind])
+                ]
         except STORE_FAULTS as fault:
             for job in jobs:
                 job.promise.set_exception(fault)

@@ -51,27 +51,34 @@ class Additive:
 
     def margin(self, X: np.ndarray) -> np.ndarray:
         """Raw log-odds, shape (n,)."""
-        total = np.full(X.shape[0], self.base)
-        if self.scorecard is not None:
-            total = total + self.weight_scorecard * self.scorecard.margin(X)
-        if self.trees is not None:
-            total = total + self.weight_trees * self.trees.margin(X)
-        return total
+        terms = None if self.scorecard is None else self.scorecard.contributions(X)
+        return self._margin(X, terms)
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Raw log-odds per row and feature, shape (n, p); what is missing to ``margin`` is the row's baseline."""
+    def divided(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``margin``, and raw log-odds per row and feature, shape (n, p); what is missing to the margin is the row's baseline."""
         C = np.zeros((X.shape[0], self.n_features))
+        terms = None
         if self.scorecard is not None:
-            C = C + self.weight_scorecard * self.scorecard.contributions(X)
+            terms = self.scorecard.contributions(X)
+            C += self.weight_scorecard * terms
         if self.trees is not None:
-            C = C + self.weight_trees * self.trees.contributions(X)
-        return C
+            C += self.weight_trees * self.trees.contributions(X)
+        return self._margin(X, terms), C
+
+    def _margin(self, X: np.ndarray, terms: np.ndarray | None) -> np.ndarray:
+        total = np.full(X.shape[0], self.base)
+        if self.scorecard is not None and terms is not None:
+            total += self.weight_scorecard * self.scorecard.sum_of(terms)
+        if self.trees is not None:
+            total += self.weight_trees * self.trees.margin(X)
+        return total
 
 
 def explained(
     model: Additive, calibration: Affine, X: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(margin (n,), baseline (n,), contributions (n, p)) in calibrated log-odds; baseline + row sum = margin, but for rounding."""
-    margin = calibration.of(model.margin(X))
-    C = calibration.slope * model.contributions(X)
+    raw, C = model.divided(X)
+    margin = calibration.of(raw)
+    C *= calibration.slope
     return margin, margin - row_sums(C), C

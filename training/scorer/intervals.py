@@ -13,6 +13,7 @@ Vovk, Petej and Fedorova (2015), Large-scale probabilistic predictors with and w
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,9 +57,10 @@ class Intervals:
 
     def of(self, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of calibrated log-odds, shape (n,) each. Both never fall as the margin rises, and hold the chance between them."""
-        group = np.searchsorted(np.array(self.edges), margin, side="right")
-        low = np.minimum(probability_of(margin - self.half_width), np.array(self.if_missed)[group])
-        high = np.maximum(probability_of(margin + self.half_width), np.array(self.if_reached)[group])
+        groups = [bisect_right(self.edges, m) for m in margin.tolist()]
+        missed, reached = ([table[g] for g in groups] for table in (self.if_missed, self.if_reached))
+        low = np.minimum(probability_of(margin - self.half_width), missed)
+        high = np.maximum(probability_of(margin + self.half_width), reached)
         return low, high
 
     def shifted(self, log_odds: float) -> Intervals:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def reasons_of(
     baseline_points: np.ndarray,
     points: np.ndarray,
     smallest_points: float = SMALLEST_POINTS,
+    most: int | None = None,
 ) -> list[LeadReasons]:
     """Reasons for each row of the matrix.
 
@@ -56,28 +58,69 @@ def reasons_of(
     matrix : n rows, columns in the order of ``features``.
     baseline_points, points : shapes (n,) and (n, p), from ``Scorer.explain_matrix``.
     smallest_points : reasons with smaller absolute points are withheld.
+    most : give only so many of the first; None: all.
     """
-    members = topic_members(features)
-    topics = list(members)
-    totals = np.column_stack([row_sums(points[:, columns]) for columns in members.values()])
-    groups = np.array([group for group, _ in topics], dtype=object)
-    fit = row_sums(totals[:, groups == "fit"])
-    engagement = row_sums(totals[:, groups == "engagement"])
+    plan = _plan(features)
+    totals = points[:, plan.columns[0]]
+    for topics, columns in zip(plan.topics[1:], plan.columns[1:], strict=True):
+        totals[:, topics] += points[
+            :, columns
+        ]  # from left to right within each topic, whatever the number of rows
+    fit, engagement = (row_sums(totals[:, plan.of_group[group]]).tolist() for group in ("fit", "engagement"))
+    levels = [matrix.levels.get(name) for name in matrix.names]
     found = []
-    for i in range(len(points)):
-        kept = [t for t in range(len(topics)) if abs(totals[i, t]) >= smallest_points]
-        kept.sort(key=lambda t, row=totals[i]: (-abs(row[t]), topics[t][1], topics[t][0]))  # type: ignore[misc]
-        reasons = tuple(
-            Reason(
-                topic=topics[t][1],
-                group=topics[t][0],
-                sentence=_sentence(matrix, features, i, points[i], members[topics[t]], float(totals[i, t])),
-                points=float(totals[i, t]),
-            )
-            for t in kept
-        )
-        found.append(LeadReasons(float(baseline_points[i]), float(fit[i]), float(engagement[i]), reasons))
+    for i, (own, shares, values) in enumerate(
+        zip(totals.tolist(), points.tolist(), matrix.X.tolist(), strict=True)
+    ):
+        kept = [
+            (-abs(total), plan.rank[t], t) for t, total in enumerate(own) if abs(total) >= smallest_points
+        ]
+        kept.sort()
+        reasons = []
+        for _, _, t in kept[:most]:
+            group, topic = plan.names[t]
+            # Both keep the first of equals, so ties follow the order of the features.
+            speaker = (max if own[t] >= 0 else min)(plan.members[t], key=shares.__getitem__)
+            value = _value(values[speaker], levels[speaker])
+            sentence = features.features[speaker].sentence(value)
+            reasons.append(Reason(topic=topic, group=group, sentence=sentence, points=own[t]))
+        found.append(LeadReasons(float(baseline_points[i]), fit[i], engagement[i], tuple(reasons)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The topics of a set of definitions, made ready; arrays ``topics[k]`` and ``columns[k]`` pair topics with their k-th member."""
+
+    names: tuple[tuple[str, str], ...]
+    members: tuple[list[int], ...]
+    rank: tuple[int, ...]  # place in order of (topic, group), which settles ties
+    topics: tuple[np.ndarray, ...]
+    columns: tuple[np.ndarray, ...]
+    of_group: dict[str, np.ndarray]
+
+
+@lru_cache(maxsize=64)
+def _plan(features: FeatureSet) -> _Plan:
+    members = topic_members(features)
+    names = tuple(members)
+    ordered = sorted(range(len(names)), key=lambda t: (names[t][1], names[t][0]))
+    pairs: list[list[tuple[int, int]]] = [[] for _ in range(max(map(len, members.values()), default=1))]
+    for t, columns in enumerate(members.values()):
+        for k, column in enumerate(columns):
+            pairs[k].append((t, column))
+    arrays = [np.array(own, dtype=np.intp).reshape(-1, 2) for own in pairs]
+    return _Plan(
+        names=names,
+        members=tuple(members.values()),
+        rank=tuple(ordered.index(t) for t in range(len(names))),
+        topics=tuple(own[:, 0] for own in arrays),
+        columns=tuple(own[:, 1] for own in arrays),
+        of_group={
+            group: np.array([t for t, name in enumerate(names) if name[0] == group], dtype=np.intp)
+            for group in ("fit", "engagement")
+        },
+    )
 
 
 def topic_members(features: FeatureSet) -> dict[tuple[str, str], list[int]]:
@@ -88,18 +131,14 @@ def topic_members(features: FeatureSet) -> dict[tuple[str, str], list[int]]:
     return members
 
 
-def _sentence(
-    matrix: Matrix, features: FeatureSet, i: int, points: np.ndarray, columns: Sequence[int], total: float
-) -> str:
-    # max() keeps the first of equals, so ties follow the order of the features.
-    speaker = max(columns, key=lambda j: points[j] if total >= 0 else -points[j])
-    return features.features[speaker].sentence(value_of(matrix, i, speaker))
-
-
 def value_of(matrix: Matrix, i: int, j: int) -> str | float | None:
     """The lead's value: a number, the text of a level ("other" for one the scorer does not know), or None when it is not known."""
-    name = matrix.names[j]
-    if name in matrix.levels:
-        return matrix.text(i, name)
-    value = float(matrix.X[i, j])
-    return None if math.isnan(value) else value
+    return _value(float(matrix.X[i, j]), matrix.levels.get(matrix.names[j]))
+
+
+def _value(value: float, levels: Sequence[str] | None) -> str | float | None:
+    if math.isnan(value):
+        return None
+    if levels is None:
+        return value
+    return levels[int(value)] if value < len(levels) else "other"

@@ -49,7 +49,7 @@ def score_of_points(points: np.ndarray) -> np.ndarray:
     """Unclipped points as whole scores from 0 to 100 (int64), halves to even. NaN is refused by ValueError."""
     if np.isnan(points).any():
         raise ValueError("points must not be NaN")
-    return np.clip(np.rint(points), LOWEST, HIGHEST).astype(np.int64)
+    return np.minimum(np.maximum(np.rint(points), LOWEST), HIGHEST).astype(np.int64)
 
 
 def probability_of(margin: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,22 +102,25 @@ class Scorer:
 
     def score_matrix(self, matrix: Matrix) -> Scored:
         """Scores of the rows of a matrix."""
-        margin = self.margin(matrix)
-        points = self.scale.points(margin)
-        score = score_of_points(points)
-        probability, low, high = self._chances(margin)
-        return Scored(margin, probability, points, score, self.grades.of(score), low, high)
+        return self._scored(self.margin(matrix))
 
     def explain_matrix(self, matrix: Matrix) -> Explained:
         """Points of the rows of a matrix, per feature."""
-        margin, _, C = explained(self.model, self.calibration, self._columns(matrix))
-        points = C * POINTS_PER_LOG_ODDS
-        return Explained(self.scale.points(margin) - row_sums(points), points)
+        return self._explained(matrix)[1]
 
     def reasons(self, matrix: Matrix) -> list[LeadReasons]:
         """Reasons for every row of a matrix, with the totals of fit and engagement."""
-        e = self.explain_matrix(matrix)
-        return reasons_of(matrix, self.features, baseline_points=e.baseline_points, points=e.points)
+        return self.score_with_reasons(matrix)[1]
+
+    def score_with_reasons(
+        self, matrix: Matrix, *, most: int | None = None
+    ) -> tuple[Scored, list[LeadReasons]]:
+        """``score_matrix`` and ``reasons`` in one go; ``most`` gives only so many reasons of each row."""
+        margin, e = self._explained(matrix)
+        reasons = reasons_of(
+            matrix, self.features, baseline_points=e.baseline_points, points=e.points, most=most
+        )
+        return self._scored(margin), reasons
 
     def score(self, snapshots: Snapshots) -> pd.DataFrame:
         """One row per snapshot: lead_id, score, grade, probability, low, high, model_version."""
@@ -165,6 +169,21 @@ class Scorer:
         """The same scorer under the name of a registered version."""
         return replace(self, version=version)
 
+    def _explained(self, matrix: Matrix) -> tuple[np.ndarray, Explained]:
+        margin, _, C = explained(self.model, self.calibration, self._columns(matrix))
+        points = C * POINTS_PER_LOG_ODDS
+        return margin, Explained(self.scale.points(margin) - row_sums(points), points)
+
+    def _scored(self, margin: np.ndarray) -> Scored:
+        points = self.scale.points(margin)
+        score = score_of_points(points)
+        probability, low, high = self._chances(margin)
+        return Scored(margin, probability, points, score, self.grades.of(score), low, high)
+
+    @cached_property
+    def _names_and_levels(self) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+        return self.features.names, {k: tuple(v) for k, v in self.levels.items()}
+
     def _chances(self, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probability, low and high as they may be told, shape (n,) each."""
         if self.probability_withheld:
@@ -175,13 +194,14 @@ class Scorer:
         return probability_of(margin), low, high
 
     def _columns(self, matrix: Matrix) -> np.ndarray:
-        if tuple(matrix.names) != self.features.names:
-            wrong = sorted(set(matrix.names) ^ set(self.features.names))
+        names, levels = self._names_and_levels
+        if tuple(matrix.names) != names:
+            wrong = sorted(set(matrix.names) ^ set(names))
             raise ContractError(
                 f"the matrix has other columns than this scorer: {', '.join(wrong) or 'the same in another order'}; "
                 "build it with scorer.matrix(snapshots)"
             )
-        if {k: tuple(v) for k, v in matrix.levels.items()} != {k: tuple(v) for k, v in self.levels.items()}:
+        if matrix.levels != levels and {k: tuple(v) for k, v in matrix.levels.items()} != levels:
             raise ContractError(
                 "the matrix codes its categories by other levels than this scorer; build it with scorer.matrix(snapshots) "
                 "or features.matrix.recode(matrix, scorer.levels)"

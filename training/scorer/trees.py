@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.errors import DamagedScorerError
+from training.scorer.one_row import CONTRIBUTIONS, RAW, OneRow
 
 _SETTINGS = re.compile(r"\nparameters:\s*\n.*?\nend of parameters\n", re.DOTALL)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_]")
@@ -44,12 +45,17 @@ class Trees:
             raise DamagedScorerError(f"LightGBM cannot read the trees: {error}") from error
         if self._booster.feature_name() != column_names(self.names):
             raise DamagedScorerError("the trees were trained on other columns than the scorer names")
+        self._one_margin, self._one_division = (
+            OneRow(self._booster, kind, n_columns=len(self.names)) for kind in (RAW, CONTRIBUTIONS)
+        )
         self._has_fill = bool(np.isfinite(self.fill).any())
 
     def margin(self, X: np.ndarray) -> np.ndarray:
         """Raw score in log-odds, shape (n,)."""
         if not len(X):
             return np.zeros(0)
+        if len(X) == 1:
+            return self._one_margin.of(self._filled(X)[0])
         return np.asarray(
             self._booster.predict(self._filled(X), raw_score=True, num_threads=1), dtype=np.float64
         )
@@ -58,6 +64,8 @@ class Trees:
         """Raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
         if not len(X):
             return np.zeros((0, len(self.names)))
+        if len(X) == 1:
+            return self._one_division.of(self._filled(X)[0])[None, :-1]
         shares = self._booster.predict(self._filled(X), pred_contrib=True, num_threads=1)
         return np.asarray(shares, dtype=np.float64)[:, :-1]
 

@@ -1,0 +1,65 @@
+"""One row alone gives the bits it gives among others."""
+
+from __future__ import annotations
+
+import threading
+
+import lightgbm
+import numpy as np
+
+from training.scorer.scorecard import CategoryTerm, NumberTerm, Scorecard
+from training.scorer.trees import Trees, column_names
+
+NAMES = ("a", "b", "c")
+
+
+def _trees() -> tuple[Trees, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 3))
+    X[:, 2] = rng.integers(0, 5, 2_000)
+    X[rng.random((2_000, 3)) < 0.1] = np.nan
+    y = np.nan_to_num(X[:, 0]) + (X[:, 2] == 3) > 0.3
+    data = lightgbm.Dataset(X, y, feature_name=column_names(NAMES), categorical_feature=[2])
+    settings = {"objective": "binary", "num_leaves": 8, "verbose": -1, "num_threads": 1}
+    booster = lightgbm.train(settings, data, num_boost_round=30)
+    return Trees(booster.model_to_string(), names=NAMES, fill=np.full(3, np.nan)), X
+
+
+def test_trees_of_one_row_have_the_bits_of_many():
+    trees, X = _trees()
+    margin, shares = trees.margin(X), trees.contributions(X)
+    assert all(trees.margin(X[i : i + 1])[0] == margin[i] for i in range(500))
+    assert all((trees.contributions(X[i : i + 1])[0] == shares[i]).all() for i in range(500))
+
+
+def test_threads_do_not_share_a_row():
+    trees, X = _trees()
+    margin, wrong = trees.margin(X), []
+
+    def work(start: int) -> None:
+        wrong.extend(i for i in range(start, 2_000, 4) if trees.margin(X[i : i + 1])[0] != margin[i])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_scorecard_of_one_row_has_the_bits_of_many():
+    card = Scorecard(
+        -1.0,
+        [
+            NumberTerm((-0.5, 0.1, 0.7), (0.3, -0.2, 0.9), missing=0.05),
+            NumberTerm((0.0,), (0.4,), missing=-0.3),
+            CategoryTerm((0.1, 0.2, 0.3), other=-0.4, missing=0.7),
+        ],
+    )
+    X = np.vstack(
+        [_trees()[1], [[0.1, 0.0, 3.0], [-0.5, -0.0, 9.0], [0.7, 1e300, 0.0], [-1e300, np.inf, 2.0]]]
+    )
+    with np.errstate(invalid="ignore"):
+        every = card.contributions(X)
+    alone = np.vstack([card.contributions(X[i : i + 1]) for i in range(len(X))])
+    assert alone.tobytes() == every.tobytes()
