@@ -28,7 +28,8 @@ from data.domain import format_instant
 from serving.answers import json_bytes
 from serving.live import Served
 from serving.messages import read_score
-from serving.scoring import Seen, answers_of, joined
+from serving.scored import Seen, answers_of
+from serving.scoring import joined
 from training.scorer.artifact import load_scorer_folder
 from training.scorer.registry import Registry
 

@@ -8,47 +8,24 @@ matrix, by which it can be recomputed bit for bit. One scorer is taken at the st
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from data.accounts import Spans
-from data.domain import format_instant
-from data.snapshots import LeadHistory, ProfileVersion, snapshots_of
+from data.snapshots import LeadHistory, ProfileVersion
 from data.store import ScoreRow, Store
-from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
+from serving.scored import Answer, Beside, ConflictKey, Seen, answers_of
 from serving.writer import STORE_FAULTS, Clock, Next, Writer
-from training.scorer.reasons import LeadReasons
-
-ROUTE = "champion"
 
 logger = logging.getLogger("leadloop.serving")
 
 # One lead is scored inside its transaction; a bulk would hold the store too long and is scored after it.
 _SCORED_INSIDE = 50
-
-Answer = dict[str, Any]
-ConflictKey = tuple[str, str, str]
-Beside = Callable[[list[str]], Spans]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A message with the history its snapshot is made of, cut at ``cutoff``."""
-
-    message: LeadMessage
-    history: LeadHistory
-    is_stored: bool
-    conflicts: tuple[ConflictKey, ...] = ()
 
 
 class Scoring:
@@ -253,99 +230,3 @@ def joined(
         touchpoints=(*held.touchpoints, *received),
         owners=held.owners,
     )
-
-
-def answers_of(
-    seen: Sequence[Seen | Problem],
-    served: Served,
-    now: int,
-    *,
-    beside: Beside | None = None,
-    is_degraded: bool = False,
-    with_reasons: bool = True,
-) -> tuple[list[Answer | Problem], list[ScoreRow]]:
-    """Answers in order, and their rows for the log: one matrix and one call of the scorer for all of them.
-
-    ``beside`` tells which other leads are of some accounts; where the store is away, they are not known. Without reasons, they and the
-    parts of the points are null; score and log are the same.
-    """
-    good = [item for item in seen if isinstance(item, Seen)]
-    if not good:
-        return [item for item in seen if isinstance(item, Problem)], []
-    scorer = served.scorer
-    asks = any(f.reads_accounts for f in scorer.features)
-    matrix = scorer.matrix(
-        snapshots_of([(item.history, now) for item in good], beside=beside if asks else None)
-    )
-    reasons: Sequence[LeadReasons | None]
-    if with_reasons:
-        scored, reasons = scorer.score_with_reasons(matrix, most=N_REASONS)
-    else:
-        scored, reasons = scorer.score_matrix(matrix), [None] * len(good)
-    score, probability, low, high, points = (
-        column.tolist()
-        for column in (scored.score, scored.probability, scored.low, scored.high, scored.points)
-    )
-    scored_at = format_instant(now)
-    made: list[Answer] = []
-    rows: list[ScoreRow] = []
-    for i, (item, why) in enumerate(zip(good, reasons, strict=True)):
-        score_id = uuid.uuid4().hex
-        answer: Answer = {
-            "lead_id": item.message.lead_id,
-            "score": score[i],
-            "grade": scored.grade[i],
-            "probability": number_or_none(probability[i]),
-            "low": number_or_none(low[i]),
-            "high": number_or_none(high[i]),
-            "points": points[i],
-            **reason_members(why),
-            "model_version": served.version,
-            "score_id": score_id,
-            "scored_at": scored_at,
-            "goal": scorer.goal,
-            "horizon_days": scorer.horizon_days,
-            "route": ROUTE,
-            "stored": item.is_stored,
-            "degraded": is_degraded,
-            "conflicts": len(item.conflicts),
-            "conflict_ids": ", ".join(shown_ids(item.conflicts)) or None,
-            "warnings": " ".join(item.message.warnings) or None,
-        }
-        made.append(answer)
-        rows.append(
-            ScoreRow(
-                score_id=score_id,
-                lead_id=item.message.lead_id or "",
-                goal=scorer.goal,
-                model_version=served.version,
-                cutoff=now,
-                score=answer["score"],
-                grade=answer["grade"],
-                probability=answer["probability"],
-                points=answer["points"],
-                features=matrix.X[i].tobytes(),
-                reasons=json.dumps(
-                    [[r.sentence, r.points] for r in (why.reasons if why else ())],
-                    ensure_ascii=False,
-                ),
-                stored=item.is_stored,
-            )
-        )
-    answers = iter(made)
-    return [next(answers) if isinstance(item, Seen) else item for item in seen], rows
-
-
-def reason_members(why: LeadReasons | None) -> dict[str, Any]:
-    """The parts of the points, and ``reason_1`` to ``reason_5`` with theirs, null where there are fewer."""
-    members: dict[str, Any] = {
-        "baseline_points": None if why is None else float(why.baseline_points),
-        "fit_points": None if why is None else float(why.fit_points),
-        "engagement_points": None if why is None else float(why.engagement_points),
-    }
-    reasons = () if why is None else why.reasons
-    for n in range(N_REASONS):
-        reason = reasons[n] if n < len(reasons) else None
-        members[f"reason_{n + 1}"] = None if reason is None else reason.sentence
-        members[f"reason_{n + 1}_points"] = None if reason is None else float(reason.points)
-    return members

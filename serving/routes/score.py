@@ -16,7 +16,7 @@ from serving.messages import LeadMessage, check_count, read_score
 from serving.parts import Parts
 from serving.problems import Problem
 from serving.routes.documents import MODEL_VERSION, SCORE, SCORES, body_of, refusals
-from serving.scoring import Answer
+from serving.scored import Answer
 
 _EXAMPLE = {
     "lead_id": "00Q5g00000ABCDE",
