@@ -290,9 +290,8 @@ class Store:
                 return
             found = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
         if found != ["ok"]:
-            raise DamagedStoreError(
-                f"the store's file is damaged ({'; '.join(found)[:300]}); restore it from a backup"
-            )
+            what = " ".join("; ".join(found).split())[:300]
+            raise DamagedStoreError(f"the store's file is damaged ({what}); restore it from a backup")
 
     def close(self) -> None:
         self._engine.dispose()

@@ -41,9 +41,13 @@ def check_free(host: str, port: int) -> None:
             ) from fault
 
 
-def serve_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the service: nothing phones home, one thread for the trees."""
+def serve_environment(environment: Mapping[str, str], *, home: Path) -> dict[str, str]:
+    """The environment of the service: nothing phones home, one thread for the trees, and counts of its own.
+
+    Services of one machine would share BentoML's folder, where the one that starts clears what the others have counted.
+    """
     return {
+        "BENTOML_HOME": str(home.absolute() / "bentoml"),
         **environment,
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -59,7 +63,7 @@ def serve_forever(*, host: str | None, port: int | None) -> None:
     command = serve_command(host=host, port=port, has_key=has_key)
     check_free(host, port)
     sys.stdout.flush()
-    os.execve(command[0], command, serve_environment(os.environ))
+    os.execve(command[0], command, serve_environment(os.environ, home=chosen.home))
 
 
 def start_service(
@@ -69,7 +73,9 @@ def start_service(
     with log.open("wb") as sink:
         return subprocess.Popen(
             serve_command(host="127.0.0.1", port=port),
-            env=serve_environment({**environment, "LEADLOOP_HOME": str(home), "LEADLOOP_PORT": str(port)}),
+            env=serve_environment(
+                {**environment, "LEADLOOP_HOME": str(home), "LEADLOOP_PORT": str(port)}, home=home
+            ),
             stdout=sink,
             stderr=subprocess.STDOUT,
         )

@@ -58,7 +58,7 @@ def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
     t = touchpoint
     return Touchpoint(
         t.touchpoint_id, t.lead_id, min(t.occurred_at, now), t.type, t.channel, t.campaign, t.content, t.direction, t.value, now,
-        t.source,
+        t.source, is_reckoned=t.is_reckoned,
     )  # fmt: skip
 
 

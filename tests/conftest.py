@@ -27,6 +27,17 @@ settings.register_profile("nightly", max_examples=2_000, deadline=None, suppress
 settings.load_profile(os.environ.get("LEADLOOP_HYPOTHESIS", "default"))
 
 
+# Files whose tests share nothing that is dear to make: their tests may be spread over all cores, one by one.
+_SPREAD = ("tests/data/test_asof.py",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under ``--dist loadgroup``, the other files' tests stay together, because they share trained models and servers."""
+    for item in items:
+        if not item.nodeid.startswith(_SPREAD):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server in which databases may be made; skips where there is none."""

@@ -47,6 +47,8 @@ class Server:
             "LEADLOOP_STORE": store_url(home),
             "LEADLOOP_REGISTRY": registry_url(home),
             "LEADLOOP_POLL_SECONDS": "0.3",
+            # BentoML clears the counts of other services that share its folder.
+            "BENTOML_HOME": str(home / "bentoml"),
             "BENTOML_DO_NOT_TRACK": "True",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "OMP_NUM_THREADS": "1",

@@ -314,6 +314,18 @@ def test_keys_guard_every_address_but_those_of_health(registered: Path, tmp_path
     store.close()
 
 
+def test_a_second_service_leaves_the_counts_of_the_first_alone(
+    server: Server, registered: Path, tmp_path: Path
+):
+    server.post("/v1/score", LEAD)
+    copy = shutil.copytree(
+        registered, tmp_path / "home", ignore=shutil.ignore_patterns("*.log", "leadloop.db*", "bentoml")
+    )
+    with serving(Path(copy)) as other:
+        assert "leadloop_scores_total{" not in httpx.get(f"{other.url}/metrics").text
+        assert "leadloop_scores_total{" in httpx.get(f"{server.url}/metrics").text
+
+
 def test_unfinished_heads_are_closed(server: Server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-")
