@@ -5,14 +5,16 @@ connections that do neither would use up its file descriptors and its memory. He
 head in time, or is told so and closed, and one that does not read what was sent is dropped.
 
 Bodies are read before BentoML sees the request: its layers cost a millisecond for each, which a crowd of callers that never finish theirs
-would take from the others. For the same reason those that came together are not closed together: each deadline is up to a quarter longer,
-by chance.
+would take from the others. For the same reason a crowd that comes at once is let in a few a turn of the event loop, so that callers who are
+there already are answered in between, and those that came together are not closed together: each deadline is up to a quarter longer, by
+chance.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +26,42 @@ from serving.problems import MEDIA_TYPE, Problem
 HEAD_SECONDS = 10.0
 READING_SECONDS = 60.0
 
+# New connections whose first bytes are read in one turn of the event loop; each costs about a millisecond.
+LET_IN_A_TURN = 2
+
 Door = Callable[[ASGIApp], ASGIApp]
+
+
+class Entrance:
+    """Lets new connections begin a few a turn of the event loop, in the order they came."""
+
+    def __init__(self, *, let_in: int = LET_IN_A_TURN) -> None:
+        self._let_in = let_in
+        self._waiting: deque[asyncio.Transport] = deque()
+        self._n_this_turn = 0
+        self._is_turning = False
+
+    def arrive(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """Read from the connection now, or when its turn comes."""
+        if self._waiting or self._n_this_turn >= self._let_in:
+            transport.pause_reading()
+            self._waiting.append(transport)
+        else:
+            self._n_this_turn += 1
+        if not self._is_turning:
+            self._is_turning = True
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._n_this_turn = 0
+        while self._waiting and self._n_this_turn < self._let_in:
+            transport = self._waiting.popleft()
+            if not transport.is_closing():
+                transport.resume_reading()
+                self._n_this_turn += 1
+        self._is_turning = self._n_this_turn > 0
+        if self._is_turning:
+            loop.call_soon(self._turn, loop)
 
 
 def bounded(
@@ -42,6 +79,7 @@ def bounded(
     head_seconds : how long a head may take, and a new connection may be silent.
     reading_seconds : how long a caller may leave an answer unread that is too long for the buffers in between.
     """
+    entrance = Entrance()
 
     class Bounded(protocol):
         app: ASGIApp
@@ -56,6 +94,7 @@ def bounded(
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            entrance.arrive(transport, self.loop)
             self._expect_head()
 
         def data_received(self, data: bytes) -> None:

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serving.connections import bounded
+from serving.connections import LET_IN_A_TURN, Entrance, bounded
 from serving.limits import BodyLimit
 from tests.serving.conftest import Service, assert_problem, make_service, stop_service
 
@@ -238,3 +238,42 @@ def test_an_unfinished_body_never_gets_as_far_as_the_application():
         assert httpx.post(f"{there.url}/whole", content=b"all of it").content == b"all of it"
         assert httpx.post(f"{there.url}/long", content=b"x" * 1_001).status_code == 413
     assert seen == ["/whole"]
+
+
+def test_a_crowd_that_comes_at_once_is_let_in_a_few_a_turn_in_its_order():
+    class Coming:
+        """A connection that is read from until it is paused, and again when it is resumed."""
+
+        def __init__(self, number: int, let_in: list[int]) -> None:
+            self.number, self.let_in, self.is_paused = number, let_in, False
+
+        def pause_reading(self) -> None:
+            self.is_paused = True
+
+        def resume_reading(self) -> None:
+            self.let_in.append(self.number)
+
+        def is_closing(self) -> bool:
+            return self.number == 7
+
+    async def come() -> tuple[list[int], list[int]]:
+        entrance, loop, let_in, a_turn = Entrance(), asyncio.get_running_loop(), [], []
+        coming = [Coming(number, let_in) for number in range(40)]
+        for one in coming:
+            entrance.arrive(one, loop)  # type: ignore[arg-type]
+        at_once = [one.number for one in coming if not one.is_paused]
+        while len(let_in) < 40 - len(at_once) - 1:
+            before = len(let_in)
+            await asyncio.sleep(0)
+            a_turn.append(len(let_in) - before)
+        await asyncio.sleep(0)
+        late = Coming(99, let_in)
+        await asyncio.sleep(0)
+        entrance.arrive(late, loop)  # type: ignore[arg-type]
+        assert not late.is_paused, "nobody waits, so it begins at once"
+        assert max(a_turn) == LET_IN_A_TURN
+        return at_once, let_in
+
+    at_once, let_in = asyncio.run(come())
+    assert at_once == list(range(LET_IN_A_TURN))
+    assert let_in == [n for n in range(LET_IN_A_TURN, 40) if n != 7], "who left in line is passed over"
