@@ -11,9 +11,11 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.detection import is_hypothesis_test
 
 from tests.postgres import NoPostgresError, postgres
 
@@ -29,13 +31,31 @@ settings.load_profile(os.environ.get("LEADLOOP_HYPOTHESIS", "default"))
 
 # Files whose tests share nothing that is dear to make: their tests may be spread over all cores, one by one.
 _SPREAD = ("tests/data/test_asof.py",)
+# Properties hold above the database; with PostgreSQL, where an example costs four times as much, a quarter of them is tried.
+_SHARE_WITH_POSTGRES = 4
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the names
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under ``--dist loadgroup``, the other files' tests stay together, because they share trained models and servers."""
     for item in items:
         if not item.nodeid.startswith(_SPREAD):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+        if isinstance(item, pytest.Function) and "[postgresql" in item.name and settings.default is not None:
+            _try_fewer(item, settings.default.max_examples // _SHARE_WITH_POSTGRES)
+
+
+def _try_fewer(item: pytest.Function, n: int) -> None:
+    tried = item.obj
+    if not is_hypothesis_test(tried) or hasattr(tried, "_hypothesis_internal_settings_applied"):
+        return
+    # The same function is tried on both databases: PostgreSQL gets a copy with settings of its own.
+    copy = FunctionType(
+        tried.__code__, tried.__globals__, tried.__name__, tried.__defaults__, tried.__closure__
+    )
+    copy.__kwdefaults__ = tried.__kwdefaults__
+    copy.__dict__.update(tried.__dict__)
+    item.obj = settings(max_examples=n)(copy)
 
 
 @pytest.fixture(scope="session")
