@@ -26,9 +26,9 @@ demo: $(READY)  ## the whole loop on a synthetic world; ARGS=--no-wait stops the
 serve: $(READY)  ## serve the champion on LEADLOOP_HOST:LEADLOOP_PORT
 	$(BIN)/leadloop serve $(ARGS)
 
-# A file's tests share trained models and servers, so they stay on one core (tests/conftest.py).
+# A file's tests share trained models and servers, so they stay on one core.
 test: $(READY)  ## run the whole suite, on all cores
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 nightly: $(READY)  ## the property tests of features with 2,000 examples each
 	LEADLOOP_HYPOTHESIS=nightly $(BIN)/python -m pytest tests/features --timeout 7200 $(ARGS)

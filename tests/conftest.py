@@ -29,18 +29,12 @@ settings.register_profile("nightly", max_examples=2_000, deadline=None, suppress
 settings.load_profile(os.environ.get("LEADLOOP_HYPOTHESIS", "default"))
 
 
-# Files whose tests share nothing that is dear to make: their tests may be spread over all cores, one by one.
-_SPREAD = ("tests/data/test_asof.py",)
 # Properties hold above the database; with PostgreSQL, where an example costs four times as much, a quarter of them is tried.
 _SHARE_WITH_POSTGRES = 4
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the names
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under ``--dist loadgroup``, the other files' tests stay together, because they share trained models and servers."""
     for item in items:
-        if not item.nodeid.startswith(_SPREAD):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
         if isinstance(item, pytest.Function) and "[postgresql" in item.name and settings.default is not None:
             _try_fewer(item, settings.default.max_examples // _SHARE_WITH_POSTGRES)
 
