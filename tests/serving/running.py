@@ -19,7 +19,7 @@ from training.scorer.registry import Registry
 from training.scorer.scorer import Scorer
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 150
 
 
 class Server:

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -191,7 +191,14 @@ def test_04_broken_pages_are_never_served_from(ground: Ground):
     broken = Ground(home, store_url(home), ground.secret, answers=ground.answers)
     with pytest.raises(AssertionError):
         broken.start(patience=8)
+
+    def listens() -> bool:
+        with suppress(ConnectionRefusedError):
+            return broken.post("/v1/score", LEAD).said["code"] != "starting"
+        return False
+
     try:
+        until(listens, "the damaged service does not listen")
         answer = broken.post("/v1/score", LEAD)
         assert (answer.status, answer.said["code"]) == (503, "store_damaged")
         assert broken.get("/readyz").status == 503
