@@ -30,20 +30,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import aiohttp
 import numpy as np
-import psutil
 from sqlalchemy import create_engine, text
 
 from benchmarks.censoring import filled_store
-from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
-from data.domain import format_instant
+from benchmarks.soak_faults import Faults, cut_off, damage, flipped
+from benchmarks.soak_load import INLINE, Load, Seen
+from benchmarks.soak_memory import WARM_SECONDS, Memory, slope_per_hour
 from data.world import make_world
 from features.matrix import Matrix
 from tests.postgres import postgres
@@ -58,26 +55,6 @@ from training.scorer.scorer import Scorer
 N_LEADS = 3_000
 N_GOOD = 4
 N_WORKERS = 2
-# Kinds of requests: of a hundred.
-SHARES = {"held": 50, "inline": 30, "touchpoint": 12, "outcome": 8}
-INLINE = [{"employees": 7 * n + 1, "country": "de", "title": "CTO", "store": False} for n in range(40)]
-WARM_SECONDS = 120.0
-_CONNECTIONS = 48
-_PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class Seen:
-    """What the answers said."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    mixed: list[str] = field(default_factory=list)
-    scores: dict[str, tuple[str, float]] = field(default_factory=dict)
-    touchpoints: list[str] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)
-    latency: list[float] = field(default_factory=list)
-    skipped: int = 0
 
 
 def made_scorers() -> tuple[TrainingResult, list[Scorer]]:
@@ -104,115 +81,6 @@ def register(registry: Registry, result: TrainingResult, scorer: Scorer, *, now:
     """Register a scorer as a training's result; returns its number."""
     made = SimpleNamespace(scorer=scorer, card=result.card, evaluation=SimpleNamespace(scorer=scorer))
     return registry.register(made, now=now).number  # type: ignore[arg-type]
-
-
-class Load:
-    """Requests at a given rate, checked as their answers come."""
-
-    def __init__(
-        self,
-        url: str,
-        seen: Seen,
-        *,
-        lead_ids: list[str],
-        good: tuple[str, ...],
-        inline: dict[str, list[float]],
-    ) -> None:
-        self._url = url
-        self._seen = seen
-        self._lead_ids = lead_ids
-        self._good = good
-        self._inline = inline
-        self._random = np.random.default_rng(11)
-        self._kinds = [kind for kind, share in SHARES.items() for _ in range(share)]
-        self._n = 0
-
-    async def fastest(self, seconds: float) -> float:
-        """Requests a second that the service answers when as many are asked as it can take."""
-        async with self._session() as session:
-            end = time.monotonic() + seconds
-            counts = [0] * 24
-
-            async def ask(slot: int) -> None:
-                while time.monotonic() < end:
-                    await self._one(session)
-                    counts[slot] += 1
-
-            await asyncio.gather(*(ask(slot) for slot in range(len(counts))))
-        return sum(counts) / seconds
-
-    async def run(self, rate: float, seconds: float) -> None:
-        """Ask ``rate`` times a second, whether answers come or not."""
-        async with self._session() as session:
-            waiting: set[asyncio.Task[None]] = set()
-            began = time.monotonic()
-            for n in range(round(rate * seconds)):
-                if (pause := began + n / rate - time.monotonic()) > 0:
-                    await asyncio.sleep(pause)
-                if len(waiting) > 2_000:
-                    self._seen.skipped += 1
-                    continue
-                task = asyncio.create_task(self._one(session))
-                waiting.add(task)
-                task.add_done_callback(waiting.discard)
-            await asyncio.gather(*waiting)
-
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
-            timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS),
-        )
-
-    async def _one(self, session: aiohttp.ClientSession) -> None:
-        self._n += 1
-        kind = self._kinds[int(self._random.integers(len(self._kinds)))]
-        lead_id = self._lead_ids[int(self._random.integers(len(self._lead_ids)))]
-        at = format_instant((int(time.time()) - 60) * 1_000_000)
-        number = int(self._random.integers(len(INLINE)))
-        name = f"soak-{self._n}"
-        path, body = {
-            "held": ("/v1/score", {"lead_id": lead_id}),
-            "inline": ("/v1/score", INLINE[number]),
-            "touchpoint": (
-                "/v1/touchpoints",
-                {"touchpoint_id": name, "lead_id": lead_id, "occurred_at": at, "type": "page_view"},
-            ),
-            "outcome": (
-                "/v1/outcomes",
-                {"outcome_id": name, "lead_id": lead_id, "occurred_at": at, "kind": "contacted"},
-            ),
-        }[kind]
-        began = time.perf_counter()
-        try:
-            async with session.post(self._url + path, json=body) as response:
-                status, version = response.status, response.headers.get("X-Model-Version")
-                said = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
-            self._seen.statuses[type(fault).__name__] += 1
-            return
-        self._seen.statuses[str(status)] += 1
-        if status != 200:
-            return
-        self._seen.latency.append(time.perf_counter() - began)
-        if kind in ("touchpoint", "outcome"):
-            (self._seen.touchpoints if kind == "touchpoint" else self._seen.outcomes).append(name)
-        else:
-            self._look_at(kind, number, version, said)
-
-    def _look_at(self, kind: str, number: int, header: str | None, said: dict[str, Any]) -> None:
-        version, points = said["model_version"], said["points"]
-        if header != version or version not in self._good:
-            self._seen.mixed.append(f"header {header}, body {version}")
-            return
-        total = said["baseline_points"] + said["fit_points"] + said["engagement_points"]
-        if abs(total - points) > 1e-9:
-            self._seen.wrong.append(f"{kind}: parts {total} of {points}")
-        if kind == "inline" and points != self._inline[version][number]:
-            self._seen.wrong.append(f"inline {number}: {points}, version {version} gives otherwise")
-        if said["degraded"]:
-            self._seen.statuses["degraded"] += 1
-        else:
-            self._seen.scores[said["score_id"]] = (version, points)
 
 
 def expected_inline(server: Server, registry: Registry, good: tuple[str, ...]) -> dict[str, list[float]]:
@@ -264,47 +132,6 @@ def missing(url: str, table: str, column: str, ids: list[str]) -> int:
         held = set(connection.execute(text(f"SELECT {column} FROM {table}")).scalars())
     engine.dispose()
     return len(set(ids) - held)
-
-
-class Memory(threading.Thread):
-    """Looks at the workers' resident memory every five seconds."""
-
-    def __init__(self, server: Server, stop: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self._server, self._ending = server, stop
-        self.rows: list[tuple[int, float, float]] = []
-
-    def run(self) -> None:
-        while not self._ending.wait(5.0):
-            for worker in worker_processes(self._server):
-                try:
-                    age, resident = time.time() - worker.create_time(), worker.memory_info().rss / 2**20
-                except psutil.Error:
-                    continue
-                self.rows.append((worker.pid, age, resident))
-
-
-def slope_per_hour(
-    rows: list[tuple[int, float, float]], *, warm: float = WARM_SECONDS
-) -> tuple[float, float]:
-    """Megabytes an hour, one slope for all workers, each with a level of its own; and half of its 95 % interval. NaN without data."""
-    means: dict[tuple[int, int], list[float]] = {}
-    for pid, age, resident in rows:
-        if age >= warm:
-            means.setdefault((pid, int(age // 30)), []).append(resident)
-    pids = np.array([pid for pid, _ in means])
-    x = np.array([half_minute / 120 for _, half_minute in means])
-    y = np.array([float(np.mean(values)) for values in means.values()])
-    for pid in np.unique(pids):
-        own = pids == pid
-        x[own] -= x[own].mean()
-        y[own] -= y[own].mean()
-    freedom = len(x) - len(np.unique(pids)) - 1
-    if freedom < 3 or not (x**2).sum():
-        return float("nan"), float("nan")
-    slope = float((x * y).sum() / (x**2).sum())
-    error = float(np.sqrt(((y - slope * x) ** 2).sum() / freedom / (x**2).sum()))
-    return slope, 1.96 * error
 
 
 def soak(minutes: float, *, minute: float) -> dict[str, float]:

@@ -6,7 +6,6 @@ transaction: what is read is always what reading everything would give.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, TextClause, text
 from data import reading, tables
 from data.account_spans import timeline
 from data.accounts import MOST_LEADS, Spans
-from data.database import insert_new
+from data.database import AMONG, hold_leads, ids_for, insert_new
 from data.domain import LATEST
 from data.snapshots import ProfileVersion
 
@@ -23,7 +22,6 @@ _COLUMNS = ("account", "lead_id", "since", "until")
 _CHUNK = 10_000
 _Row = tuple[str, str, int, int]
 
-_OF = {"sqlite": "IN (SELECT value FROM json_each(:ids))", "postgresql": "= ANY(:ids)"}
 _ALL = "SELECT account, lead_id, since, until FROM accounts WHERE account {of}"
 # The newest of each account: one more than are told apart, as one may be the lead that is asked about. Of a single account, which is what
 # one score asks for, the index is read from its end and no farther.
@@ -41,24 +39,20 @@ _NEWEST = f"""
 
 @cache
 def _statement(dialect: str, what: str) -> TextClause:
-    return text(what.format(of=_OF[dialect]))
-
-
-def _ids(connection: Connection, ids: Iterable[str]) -> str | list[str]:
-    return json.dumps(list(ids)) if connection.dialect.name == "sqlite" else list(ids)
+    return text(what.format(of=AMONG[dialect]))
 
 
 def account_spans(connection: Connection, accounts: Sequence[str], *, cutoff: int | None = None) -> Spans:
     """Spans of these accounts; see ``Store.account_spans``."""
     if not accounts:
         return Spans.of(())
-    statement = _ALL
-    parameters: dict[str, object] = {"ids": _ids(connection, accounts)}
+    dialect = connection.dialect.name
+    statement, parameters = _ALL, ids_for(dialect, accounts)
     if cutoff is not None:
         statement, parameters = _NEWEST, {**parameters, "cutoff": cutoff}
         if len(accounts) == 1:
             statement, parameters = _NEWEST_OF_ONE, {"account": accounts[0], "cutoff": cutoff}
-    rows = connection.execute(_statement(connection.dialect.name, statement), parameters).fetchall()
+    rows = connection.execute(_statement(dialect, statement), parameters).fetchall()
     return Spans.of(map(tuple, rows))
 
 
@@ -79,9 +73,8 @@ def renew_linked(connection: Connection, ids: Collection[str]) -> None:
     """After links were added that speak of these ids, or linked leads said something: make the rows of all persons concerned anew."""
     everyone = _connected(connection, ids)
     if connection.dialect.name == "postgresql":
-        # Two writers about one person must see each other's; what came while we waited is read after it.
-        lock = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
-        connection.execute(lock, {"ids": everyone})
+        # What came while we waited is read after it.
+        hold_leads(connection, everyone)
         everyone = _connected(connection, everyone)
     who = reading.identities(connection, everyone)
     received_at = reading.received_at(connection, everyone)
@@ -106,8 +99,9 @@ def _rows(lead_id: str, versions: Iterable[ProfileVersion], *, until: int = LATE
 
 def _replace(connection: Connection, lead_ids: Sequence[str], rows: list[_Row]) -> None:
     if lead_ids:
-        statement = _statement(connection.dialect.name, "DELETE FROM accounts WHERE lead_id {of}")
-        connection.execute(statement, {"ids": _ids(connection, lead_ids)})
+        dialect = connection.dialect.name
+        statement = _statement(dialect, "DELETE FROM accounts WHERE lead_id {of}")
+        connection.execute(statement, ids_for(dialect, lead_ids))
     insert_new(connection, tables.accounts, _COLUMNS, rows)
 
 

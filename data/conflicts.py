@@ -5,7 +5,6 @@ Facts are never changed, so of two messages with one id the first stays. Whoever
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, text
 
+from data.database import AMONG, ids_for
 from data.domain import SECOND
 
 _MOST_KEYS = 10_000
 _UNSAID = ("received_at", "received_assumed")
 # A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
 _SET_BACK = 300 * SECOND
-_OF_THESE = {
-    "sqlite": "IN (SELECT value FROM json_each(:ids))",
-    "postgresql": "= ANY(:ids)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +89,8 @@ def held_rows(
         ids[row[0]].add(row[1])
     # Names of columns are ours; nothing that was sent stands in the statement.
     statement = text(
-        f"SELECT {', '.join(names)} FROM {table.name} WHERE {names[0]} = :source AND {names[1]} {_OF_THESE[dialect]}"
+        f"SELECT {', '.join(names)} FROM {table.name} WHERE {names[0]} = :source AND {names[1]} {AMONG[dialect]}"
     )
     for source, those in ids.items():
-        wanted = sorted(those)
-        parameters = {"source": source, "ids": json.dumps(wanted) if dialect == "sqlite" else wanted}
+        parameters = {"source": source, **ids_for(dialect, sorted(those))}
         yield from map(tuple, connection.execute(statement, parameters))

@@ -7,8 +7,9 @@ share); others keep the rollback journal. PostgreSQL runs READ COMMITTED with a 
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
+    text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -181,6 +183,24 @@ def _explain_text(text: str) -> str:
     if "unable to open" in text or "readonly" in text:
         return f"the store's file cannot be opened for writing ({text}); check the folder and its permissions"
     return f"the store failed: {text}"
+
+
+# How a statement says "one of these", given by ``ids_for``: one parameter, whatever their number.
+AMONG = {"sqlite": "IN (SELECT value FROM json_each(:ids))", "postgresql": "= ANY(:ids)"}
+
+
+def ids_for(dialect: str, ids: Iterable[str]) -> dict[str, Any]:
+    """The parameter ``ids`` of a statement with ``AMONG``."""
+    these = list(ids)
+    return {"ids": json.dumps(these) if dialect == "sqlite" else these}
+
+
+def hold_leads(connection: Connection, ids: Iterable[str]) -> None:
+    """On PostgreSQL, make other writers about these leads wait, so that each sees what the other wrote; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        # Sorted, so that they cannot wait in a circle.
+        statement = f"SELECT 1 FROM leads WHERE lead_id {AMONG['postgresql']} ORDER BY lead_id FOR UPDATE"
+        connection.execute(text(statement), ids_for("postgresql", ids))
 
 
 def insert_new(

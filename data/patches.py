@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from data import reading, tables
 from data.account_rows import renew_told
 from data.accounts import FIELDS
-from data.database import insert_new, insert_new_ids
+from data.database import hold_leads, insert_new, insert_new_ids
 from data.domain import Lead
 from data.snapshots import ProfileVersion
 
@@ -29,10 +29,7 @@ def add_some_leads(connection: Connection, chunk: Sequence[Lead], *, now: int) -
         if i in firsts
     ]
     created = insert_new_ids(connection, tables.leads, _LEADS, rows)
-    if connection.dialect.name == "postgresql":
-        # Two writers of one lead's profile must see each other's; sorted, so that they cannot wait in a circle.
-        statement = text("SELECT 1 FROM leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE")
-        connection.execute(statement, {"ids": ids})
+    hold_leads(connection, ids)
     held = reading.profiles(connection, ids)
     patches = []
     # A lead that is new may be one that others were merged into, or that was merged itself, before it was known.

@@ -15,14 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
+from data.database import AMONG, ids_for
 from data.domain import LATEST, Link, Outcome, Touchpoint
 from data.identity import Identities, Known
 from data.snapshots import LeadHistory, ProfileVersion
 
-_OF_THESE = {
-    "sqlite": "lead_id IN (SELECT value FROM json_each(:ids))",
-    "postgresql": "lead_id = ANY(:ids)",
-}
 # In the order of the dataclasses' fields, so that a row is an object's arguments.
 _TOUCHPOINT = "touchpoint_id, lead_id, occurred_at, type, channel, campaign, content, direction, value, received_at, source"
 _OUTCOME = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
@@ -48,7 +45,7 @@ def _statement(
     dialect: str, what: str, table: str, happened: str | None = None, order: str = ""
 ) -> TextClause:
     known = f" AND {happened} <= :cutoff AND received_at <= :cutoff" if happened else ""
-    return text(f"SELECT {what} FROM {table} WHERE {_OF_THESE[dialect]}{known}{order}")
+    return text(f"SELECT {what} FROM {table} WHERE lead_id {AMONG[dialect]}{known}{order}")
 
 
 def _rows(
@@ -60,15 +57,10 @@ def _rows(
     order: str = "",
 ) -> Sequence[Any]:
     dialect = connection.dialect.name
-    parameters = _ids(dialect, lead_ids)
+    parameters = ids_for(dialect, lead_ids)
     if happened:
         parameters["cutoff"] = cutoff
     return connection.execute(_statement(dialect, *what, happened, order), parameters).fetchall()
-
-
-def _ids(dialect: str, lead_ids: Iterable[str]) -> dict[str, Any]:
-    ids = list(lead_ids)
-    return {"ids": json.dumps(ids) if dialect == "sqlite" else ids}
 
 
 @cache
@@ -79,7 +71,7 @@ def _links_statement(dialect: str) -> TextClause:
 def links_about(connection: Connection, ids: Iterable[str]) -> list[Link]:
     """Every link that has a say about the persons of these ids, those without effect among them."""
     dialect = connection.dialect.name
-    return [Link(*row) for row in connection.execute(_links_statement(dialect), _ids(dialect, ids))]
+    return [Link(*row) for row in connection.execute(_links_statement(dialect), ids_for(dialect, ids))]
 
 
 def identities(connection: Connection, lead_ids: Iterable[str], *, also: Sequence[Link] = ()) -> Identities:

@@ -43,7 +43,8 @@ from data.domain import DAY, HOUR, SECOND
 from features.rhythm import business_hours, session_size, sessions, streak, streak_now, weekend
 from features.seen import Chosen, Terms
 
-DECAY_STEPS = 4_096  # table entries per half-life
+_DECAY_BITS = 12
+DECAY_STEPS = 1 << _DECAY_BITS  # table entries per half-life
 _FARTHEST = 1_000  # half-lives after which a touchpoint weighs nothing; keeps subnormal numbers out
 
 
@@ -206,7 +207,9 @@ def _gap_max(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 def _decay(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
     fine, coarse = half_powers()
     q = chosen.age // SECOND * DECAY_STEPS // terms.half_life
-    weight = fine.take(q & (DECAY_STEPS - 1)) * coarse.take(q >> 12, mode="clip")  # the last entry is 0
+    weight = fine.take(q & (DECAY_STEPS - 1)) * coarse.take(
+        q >> _DECAY_BITS, mode="clip"
+    )  # the last entry is 0
     out[:] = np.bincount(chosen.row, weights=weight, minlength=chosen.n)
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.detection import is_hypothesis_test
 
+from data.store import Store, open_store
 from tests.postgres import NoPostgresError, postgres
 
 # A store made by a fixture serves all examples of one test; the tests clear it themselves.
@@ -91,3 +92,19 @@ def sqlite_url(tmp_path: Path) -> str:
 def store_url(request: pytest.FixtureRequest) -> str:
     """An empty database of each kind."""
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store in a database of each kind."""
+    store = open_store(store_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def light(sqlite_url: str) -> Iterator[Store]:
+    """An empty store on SQLite, where the kind of database is no matter."""
+    store = open_store(sqlite_url)
+    yield store
+    store.close()

@@ -14,24 +14,9 @@ from data.domain import DAY, Lead, Outcome, Touchpoint
 from data.errors import ConfigError
 from data.ledger import TEXT_COLUMNS
 from data.snapshots import LeadHistory, ProfileVersion, Snapshots, snapshots_of
-from data.store import open_store
 from tests.data import strategies as some
 
 NOW = 200 * DAY
-
-
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def sqlite_store(sqlite_url):
-    store = open_store(sqlite_url)
-    yield store
-    store.close()
 
 
 def refill(store, leads, touchpoints, outcomes, links=(), *, now=NOW):
@@ -143,10 +128,10 @@ def test_an_empty_store_has_no_rows(store):
     assert len(snapshots_at(store, ["nobody"], cutoff=NOW)) == 0
 
 
-def test_ages_that_cannot_be_meant_are_refused(sqlite_store):
+def test_ages_that_cannot_be_meant_are_refused(light):
     for ages in ((), (-1, 3)):
         with pytest.raises(ConfigError, match="ages_days"):
-            train(sqlite_store, ages_days=ages)
+            train(light, ages_days=ages)
 
 
 @given(some.leads(), some.touchpoints(some.IDS), some.outcomes(some.IDS), some.links())
@@ -259,14 +244,12 @@ def test_order_and_repetition_of_messages_change_nothing(store, leads, touchpoin
 
 
 @given(some.leads(ids=("ada",)), st.randoms(use_true_random=False), some.days)
-def test_leaving_out_profiles_that_say_nothing_new_changes_no_snapshot(
-    sqlite_store, statements, random, cutoff
-):
+def test_leaving_out_profiles_that_say_nothing_new_changes_no_snapshot(light, statements, random, cutoff):
     """Against a history that keeps every statement, whatever the order of arrival."""
     statements = [replace(s, created_at=0) for s in statements]
     random.shuffle(statements)
-    refill(sqlite_store, statements, [], [])
-    kept = sqlite_store.histories(["ada"])
+    refill(light, statements, [], [])
+    kept = light.histories(["ada"])
     received = [s.observed_at if s.received_at is None else s.received_at for s in statements]
     every = [ProfileVersion(s.observed_at, r, s.profile) for s, r in zip(statements, received, strict=True)]
     # A statement may be left out because of one that came before it; one that comes after may then lie between the two.

@@ -11,25 +11,11 @@ from data.asof import snapshots_at
 from data.domain import DAY, Lead, Link, Outcome, Touchpoint, parse_instant
 from data.identity import Identities, known_at
 from data.sources.importing import import_tables
-from data.store import Added, open_store
+from data.store import Added
 from tests.data import strategies as some
 from tests.data.test_asof import NOW, refill, rows_of, seen, train
 from tests.data.test_importing import NOW as IMPORTED
 from tests.data.test_importing import accounts_for_every_row, write
-
-
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def light(sqlite_url):
-    store = open_store(sqlite_url)
-    yield store
-    store.close()
 
 
 def visit(name: str, who: str, day: int, *, received: int | None = None) -> Touchpoint:

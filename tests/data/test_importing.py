@@ -64,20 +64,6 @@ def at(text: str) -> int:
     return parse_instant(text, name="at")
 
 
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def light(sqlite_url):
-    store = open_store(sqlite_url)
-    yield store
-    store.close()
-
-
 def write(folder: Path, **files: str) -> Path:
     folder.mkdir(exist_ok=True, parents=True)
     for name, text in files.items():

@@ -12,13 +12,6 @@ from data.store import Added, ScoreRow, Store, open_store, open_trial
 NOW = 1_000 * DAY
 
 
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
-
-
 def touch(touchpoint_id: str, lead_id: str = "ada", at: int = 10 * DAY, **more) -> Touchpoint:
     return Touchpoint(touchpoint_id, lead_id, at, more.pop("type", "page_view"), **more)
 

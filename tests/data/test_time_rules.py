@@ -14,17 +14,9 @@ from data.domain import DAY, Lead, Link, Outcome, Touchpoint, format_instant, pa
 from data.errors import ContractError
 from data.sources.importing import import_tables
 from data.sources.instants import instants
-from data.store import open_store
 from tests.data.test_asof import seen
 
 NOW = parse_instant("2026-07-01T00:00:00Z", name="now")
-
-
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
 
 
 @pytest.mark.parametrize(

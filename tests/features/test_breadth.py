@@ -32,20 +32,6 @@ TOUCHPOINTS = pa.schema(
 ).empty_table()
 
 
-@pytest.fixture
-def store(store_url):
-    store = open_store(store_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def light(sqlite_url):
-    store = open_store(sqlite_url)
-    yield store
-    store.close()
-
-
 def counts(store: Store, lead_id: str, day: int) -> list[float]:
     """(all, in 30 days), the same by both ways of reading the store."""
     few = build_matrix(snapshots_at(store, [lead_id], cutoff=day * DAY), FEATURES).X
