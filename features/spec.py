@@ -219,12 +219,17 @@ def _written(value: float, unit: str) -> str:
     return f"{text} {unit.removesuffix('s')}" if text == "1" else f"{text} {unit}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureSet:
-    """An ordered set of definitions with unique names."""
+    """An ordered set of definitions with unique names.
+
+    Attributes
+    ----------
+    hash : sha-256 over the definitions; two sets with one hash compute the same numbers, and are equal.
+    """
 
     features: tuple[Feature, ...]
-    _key: int = field(init=False, repr=False, compare=False)
+    hash: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -232,11 +237,16 @@ class FeatureSet:
             if feature.name in seen:
                 raise ConfigError(f"two features are named {feature.name!r}; names must be unique")
             seen.add(feature.name)
-        # Compiled plans are looked up by the set on every request: its hash must not walk all definitions each time.
-        object.__setattr__(self, "_key", hash(self.features))
+        # Compiled plans are looked up by the set on every request, those of a version loaded later by a set that is another object:
+        # neither its hash nor its equality must walk all definitions each time.
+        definitions = json.dumps(self.to_records(), sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "hash", hashlib.sha256(definitions.encode()).hexdigest())
 
     def __hash__(self) -> int:
-        return self._key
+        return hash(self.hash)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, FeatureSet) and self.hash == other.hash)
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features)
@@ -269,9 +279,3 @@ class FeatureSet:
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> FeatureSet:
         return cls(tuple(Feature.from_dict(r) for r in records))
-
-    @property
-    def hash(self) -> str:
-        """Sha-256 over the definitions; two sets with one hash compute the same numbers."""
-        text = json.dumps(self.to_records(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
