@@ -27,13 +27,13 @@ class CodedColumn:
     levels: tuple[str, ...]
 
     @classmethod
-    def of(cls, texts: Iterable[str | None]) -> CodedColumn:
+    def of(cls, texts: Sequence[str | None]) -> CodedColumn:
         """Code texts in order of first appearance."""
         index: defaultdict[str | None, int] = defaultdict(count().__next__)
         index[None] = -1
-        codes = [index[text] for text in texts]
+        codes = np.fromiter(map(index.__getitem__, texts), np.int32, len(texts))
         del index[None]
-        return cls(np.fromiter(codes, np.int32, len(codes)), tuple(cast("dict[str, int]", index)))
+        return cls(codes, tuple(cast("dict[str, int]", index)))
 
     def take(self, order: np.ndarray) -> CodedColumn:
         """The entries at these positions."""

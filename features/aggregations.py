@@ -122,9 +122,9 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
         n_levels = len(chosen.seen.ledger.text(terms.column).levels)
         width = n_levels + 1
         if chosen.n * width <= 8 * chosen.size + 1_024:  # a table of all pairs is small: no need to sort
-            table = np.zeros((chosen.n, width), dtype=bool)
-            table.reshape(-1)[row * width + codes + 1] = True  # nulls come first
-            out[:] = np.add.reduce(table[:, 1:], axis=1, dtype=np.int64)
+            table = np.zeros((chosen.n, width), dtype=np.int8)
+            table.reshape(-1)[row * width + codes + 1] = 1  # nulls come first, and do not count
+            out[:] = table @ np.concatenate(([0.0], np.ones(n_levels)))
             return
         if codes.min() < 0:
             known = np.flatnonzero(codes >= 0)
@@ -139,8 +139,7 @@ def _nunique(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
 
 
 def _recency(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:
-    rows, _, last = chosen.ends()
-    out[rows] = chosen.age[last] / HOUR
+    out[chosen.row] = chosen.age / HOUR  # the last of a row stays
 
 
 def _age(chosen: Chosen, terms: Terms, out: np.ndarray) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from data.domain import DAY
 from data.snapshots import Snapshots
 from features.aggregations import COMPUTE, OF_NOTHING
+from features.counts import LevelCounts, counts_by_level
 from features.few import FEW, MOST, FewSteps
 from features.seen import Chosen, Seen, Selections, Terms
 from features.spec import FeatureSet
@@ -44,10 +45,12 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
         for lo, hi in _chunks(snapshots, chunk):
             seen = Seen(snapshots, lo, hi, plan.selections)
             if seen.size:
-                steps = plan.steps
                 if seen.n == 1 and seen.size <= MOST:
                     plan.few.fill(seen, out[lo])
-                    steps = plan.of_many
+                    steps = plan.besides_few
+                else:
+                    plan.counts.fill(seen, out[lo:hi])
+                    steps = plan.besides_counts
                 for step in steps:
                     chosen = seen.chosen(step.selection)
                     if chosen.size:
@@ -83,7 +86,9 @@ class _Plan:
 
     steps: tuple[_Step, ...]
     few: FewSteps
-    of_many: tuple[_Step, ...]  # what ``few`` does not compute
+    besides_few: tuple[_Step, ...]  # what ``few`` does not compute
+    counts: LevelCounts
+    besides_counts: tuple[_Step, ...]
     selections: Selections
     of_nothing: np.ndarray  # shape (number of features,): the row of a lead without touchpoints
 
@@ -91,7 +96,7 @@ class _Plan:
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
     selections = Selections()
-    steps = []
+    steps, counted = [], []
     of_nothing = np.full(len(features), np.nan)
     for place, feature in enumerate(features):
         if not feature.reads_touchpoints:
@@ -110,11 +115,15 @@ def _plan(features: FeatureSet) -> _Plan:
         elif feature.agg == "share":
             own = selections.add((), window)
         steps.append(_Step(place, feature.agg, own, terms, COMPUTE[feature.agg]))
+        if counts_by_level(feature):
+            counted.append((place, feature, window))
         of_nothing[place] = OF_NOTHING[feature.agg]
     return _Plan(
         steps=tuple(steps),
         few=FewSteps(selections, steps),
-        of_many=tuple(step for step in steps if step.agg not in FEW),
+        besides_few=tuple(step for step in steps if step.agg not in FEW),
+        counts=LevelCounts(counted),
+        besides_counts=tuple(step for step in steps if step.place not in {place for place, *_ in counted}),
         selections=selections,
         of_nothing=of_nothing,
     )

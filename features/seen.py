@@ -77,8 +77,11 @@ class Seen:
         else:
             length = stop - start
             row = np.repeat(np.arange(self.n), length)
-            cutoff = np.repeat(cutoff, length)
-            position = np.arange(len(row)) + np.repeat(start - (np.cumsum(length) - length), length)
+            cutoff = cutoff[row]
+            if (start[1:] == stop[:-1]).all():  # one after the other, as in a request
+                position = slice(int(start[0]), int(stop[-1]))
+            else:
+                position = np.arange(len(row)) + np.repeat(start - (np.cumsum(length) - length), length)
         occurred = ledger.occurred_at[position]
         visible = np.maximum(occurred, ledger.received_at[position]) <= cutoff
         age = cutoff - occurred

@@ -33,6 +33,18 @@ def _texts(snapshots: Snapshots, name: str) -> list[str | None]:
     return [None if code < 0 else column.levels[code] for code in column.codes]
 
 
+@given(st.lists(st.integers(-(1 << 62), 1 << 62), min_size=2, max_size=6, unique=True))
+def test_instants_may_lie_as_far_apart_as_they_will(instants):
+    records = [
+        {
+            "lead_id": name,
+            "touchpoints": [{"touchpoint_id": f"{name}{t}", "occurred_at": t} for t in instants],
+        }
+        for name in "ab"
+    ]
+    assert inline_snapshots(records, cutoff=NOON).ledger.occurred_at.tolist() == 2 * sorted(instants)
+
+
 @given(st.lists(st.tuples(touchpoint_lists(), profiles), max_size=4))
 def test_records_give_what_objects_give(leads):
     objects = [
