@@ -84,6 +84,46 @@ class BodyLimit:
                         return
 
 
+class AnswerLimit:
+    """Answers 504 when no answer has begun after ``timeout`` seconds; one that has begun may take as long as it will.
+
+    Stands in for BentoML's own, whose timer is never stopped: it keeps all there is of a request for a minute after its answer, tens of
+    megabytes under load, and costs a task of its own for each.
+    """
+
+    def __init__(self, app: ASGIApp, timeout: float) -> None:
+        self.app = app
+        self.timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            if not has_begun and not limit.expired():
+                has_begun = True
+                limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                await self.app(scope, receive, sending)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            await _no_answer(self.timeout).response()(scope, receive, send)
+
+
+def bound_answers() -> None:
+    """Make BentoML use ``AnswerLimit`` for a service's ``timeout``."""
+    from bentoml._internal.server.http import traffic
+
+    traffic.TimeoutMiddleware = AnswerLimit  # type: ignore[misc,assignment]
+
+
 class Places:
     """Works on ``most`` requests at once; answers 503 to the others. Comes after ``BodyLimit``: a request counts once its body is there."""
 
@@ -126,6 +166,14 @@ def _too_slow(seconds: float) -> Problem:
         "too_slow",
         f"The body was not complete after {seconds:g} seconds; send it in one go, or fewer items in one request.",
         headers={"Connection": "close"},
+    )
+
+
+def _no_answer(seconds: float) -> Problem:
+    return Problem(
+        504,
+        "no_answer",
+        f"There was no answer after {seconds:g} seconds; send it again, or fewer items in one request.",
     )
 
 

@@ -29,7 +29,7 @@ from serving import connections
 from serving.app import build_app
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
-from serving.limits import BodyLimit
+from serving.limits import BodyLimit, bound_answers
 from serving.live import LiveScorer
 from serving.metric_paths import bound_metric_paths
 from serving.metrics import Metrics
@@ -43,6 +43,7 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
+bound_answers()
 
 
 def door(app: ASGIApp) -> ASGIApp:
