@@ -14,7 +14,7 @@ from leadloop.commands.application import Json, app
 @app.command()
 def demo(
     wait: Annotated[bool, typer.Option(help="Leave the service running at the end, until Ctrl-C.")] = True,
-    leads: Annotated[int, typer.Option(min=2_000, max=200_000)] = 6_000,
+    leads: Annotated[int, typer.Option(min=2_000, max=200_000)] = 12_000,
     seed: int = 7,
     home: Annotated[Path, typer.Option(help="Folder for the demo's files; emptied first.")] = Path(
         "var/demo"
