@@ -81,6 +81,6 @@ docs: $(READY)  ## write the generated pages of docs/
 
 lock: $(READY)  ## renew requirements.lock (needs uv on the PATH)
 	uv pip compile pyproject.toml --extra dev --extra notebooks --extra postgres --extra adbc --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --generate-hashes --no-header -o requirements.lock
+	uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-header \
 	  -o benchmarks/requirements.lock

@@ -103,16 +103,17 @@ class AnswerLimit:
 
         async def sending(message: Message) -> None:
             nonlocal has_begun
-            if not has_begun and not limit.expired():
+            if not has_begun:
                 has_begun = True
-                limit.reschedule(None)
+                if not limit.expired():
+                    limit.reschedule(None)
             await send(message)
 
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 await self.app(scope, receive, sending)
         except TimeoutError:
-            if not limit.expired():
+            if has_begun or not limit.expired():
                 raise
             await _no_answer(self.timeout).response()(scope, receive, send)
 

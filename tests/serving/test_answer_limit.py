@@ -20,26 +20,20 @@ class Parcel:
     """What a request holds on to."""
 
 
-def scored(app: Any, *, timeout: float = 60.0, n: int = 1) -> list[httpx.Response]:
-    async def ask() -> list[httpx.Response]:
+def asked(app: Any, *, timeout: float = 60.0) -> httpx.Response:
+    async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(AnswerLimit(app, timeout=timeout))
         async with httpx.AsyncClient(transport=transport, base_url="http://there") as client:
-            return [await client.get("/") for _ in range(n)]
+            return await client.get("/")
 
     return asyncio.run(ask())
-
-
-async def answer(send: Any, body: bytes = b"ok") -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
 
 
 def test_no_answer_in_time_is_a_problem():
     async def never(scope, receive, send):
         await asyncio.sleep(30)
 
-    (response,) = scored(never, timeout=0.05)
-    assert_problem(response, 504, "no_answer")
+    assert_problem(asked(never, timeout=0.05), 504, "no_answer")
 
 
 def test_an_answer_that_has_begun_may_take_its_time():
@@ -48,8 +42,25 @@ def test_an_answer_that_has_begun_may_take_its_time():
         await asyncio.sleep(0.2)
         await send({"type": "http.response.body", "body": b"late"})
 
-    (response,) = scored(slowly, timeout=0.05)
-    assert response.content == b"late"
+    assert asked(slowly, timeout=0.05).content == b"late"
+
+
+def test_an_answer_that_begins_as_the_deadline_strikes_is_the_only_one():
+    sent = []
+
+    async def stubborn(scope, receive, send):
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(AnswerLimit(stubborn, timeout=0.05)({"type": "http"}, send, send))
+    assert sent == ["http.response.start"]
 
 
 def test_an_applications_own_timeout_is_its_own():
@@ -57,14 +68,15 @@ def test_an_applications_own_timeout_is_its_own():
         raise TimeoutError("of its own")
 
     with pytest.raises(TimeoutError, match="of its own"):
-        scored(fails)
+        asked(fails)
 
 
 def test_answered_requests_are_let_go_long_before_their_deadline():
     carried: ContextVar[Parcel] = ContextVar("carried")
 
     async def app(scope, receive, send):
-        await answer(send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
 
     limited = AnswerLimit(app, timeout=600.0)
 
