@@ -3,7 +3,8 @@
 Trainer, service and Spark call this function and nothing else, so a lead alone, the same lead in a batch and the same row in training
 agree bit for bit. To keep it so on every processor:
 
-- sums are ``np.bincount`` (one addition after the other for each row, in ledger order), never a pairwise or BLAS sum;
+- sums are ``np.bincount`` (one addition after the other for each row, in ledger order), never a pairwise or BLAS sum; only
+  counts, whole numbers that any order adds up exactly, are matrix products;
 - no exponential or logarithm: the decay is a table of correctly rounded powers of two, indexed by whole numbers;
 - everything else is comparison, integer arithmetic or one division.
 

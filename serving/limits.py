@@ -1,4 +1,4 @@
-"""How much a request may send, how long it may take to send it, and how many are worked on at once.
+"""How much a request may send, how long it may take to send it and to be answered, and how many are worked on at once.
 
 The server below has no limits of its own. Bodies are read whole before anything else happens, up to a size and a deadline, and only then
 does a request take one of the places at work: callers that send half a message and wait hold up nobody. What is too much is read and
