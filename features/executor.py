@@ -56,6 +56,7 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
                     chosen = seen.chosen(step.selection)
                     if chosen.size:
                         step.compute(chosen, step.terms, out[lo:hi, step.place])
+            seen.let_go()
     return out
 
 

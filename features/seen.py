@@ -132,6 +132,10 @@ class Seen:
             self._chosen[number] = found
         return found
 
+    def let_go(self) -> None:
+        """Forget the selections: they point back here, and a cycle would keep all arrays until the next full collection."""
+        self._chosen = []
+
     def _matching(self, where: Where) -> np.ndarray:
         mask: np.ndarray | None = None
         for column, values in where:

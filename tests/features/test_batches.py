@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,3 +99,17 @@ def test_a_lead_larger_than_the_chunk_is_computed_whole(chunk):
     snapshots = snapshots_of([(big, NOON), (LeadHistory("bob", NOON), NOON), (big, NOON - 10)])
     counts = touchpoint_values(snapshots, FEATURES, chunk=chunk)[:, FEATURES.names.index("n_touches")]
     assert counts.tolist() == [50, 0, 40]
+
+
+def test_a_matrix_leaves_nothing_to_collect():
+    rows = [(LeadHistory(f"L{k}", NOON, touchpoints=[touchpoint(NOON)]), NOON + DAY) for k in range(12)]
+    snapshots = snapshots_of(rows)
+    build_matrix(snapshots, EACH)
+    gc.collect()
+    gc.disable()
+    try:
+        build_matrix(snapshots, EACH)
+        build_matrix(snapshots.take(np.array([3])), EACH)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.errors import DamagedScorerError
-from training.scorer.one_row import CONTRIBUTIONS, RAW, OneRow
+from training.scorer.tree_calls import CONTRIBUTIONS, RAW, OneRow, of_rows
 
 _SETTINGS = re.compile(r"\nparameters:\s*\n.*?\nend of parameters\n", re.DOTALL)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_]")
@@ -56,9 +56,7 @@ class Trees:
             return np.zeros(0)
         if len(X) == 1:
             return self._one_margin.of(self._filled(X)[0])
-        return np.asarray(
-            self._booster.predict(self._filled(X), raw_score=True, num_threads=1), dtype=np.float64
-        )
+        return of_rows(self._booster, RAW, self._filled(X))[:, 0]
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
@@ -66,8 +64,7 @@ class Trees:
             return np.zeros((0, len(self.names)))
         if len(X) == 1:
             return self._one_division.of(self._filled(X)[0])[None, :-1]
-        shares = self._booster.predict(self._filled(X), pred_contrib=True, num_threads=1)
-        return np.asarray(shares, dtype=np.float64)[:, :-1]
+        return of_rows(self._booster, CONTRIBUTIONS, self._filled(X))[:, :-1]
 
     def _filled(self, X: np.ndarray) -> np.ndarray:
         X = np.ascontiguousarray(X, dtype=np.float64)

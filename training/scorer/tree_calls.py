@@ -1,7 +1,8 @@
-"""One row through LightGBM's own fast path.
+"""Predictions by LightGBM's C library.
 
-``Booster.predict`` spends more time on its arguments than the trees take for one lead. LightGBM's C library has calls made for one row
-that keep their settings; they give the bits of ``Booster.predict``. A handle has one buffer, so each thread has its own.
+``Booster.predict`` spends more time on its arguments than the trees take for one lead, and for several it casts its arrays to pointers
+by ``ctypes.cast``, which leaves them in a reference cycle: every matrix would stay in memory until the next full collection. These calls
+give the same bits. The one for a single row keeps its settings; its handle has one buffer, so each thread has its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,35 @@ if TYPE_CHECKING:
 RAW, CONTRIBUTIONS = 1, 3  # LightGBM's numbers for what is predicted
 _DOUBLE = 1
 _ALL_TREES = -1
+_BY_ROW = 1
+_ONE_THREAD = b"num_threads=1"
+
+
+def of_rows(booster: lightgbm.Booster, kind: int, X: np.ndarray) -> np.ndarray:
+    """Predictions for the rows of X, float64, shape (n, p) in C order: shape (n, 1), or (n, p + 1) with the expectation last."""
+    from lightgbm.basic import _LIB, _safe_call
+
+    made = np.empty((len(X), X.shape[1] + 1 if kind == CONTRIBUTIONS else 1))
+    n_made = ctypes.c_int64(0)
+    _safe_call(
+        _LIB.LGBM_BoosterPredictForMat(
+            booster._handle,
+            ctypes.c_void_p(X.ctypes.data),
+            ctypes.c_int(_DOUBLE),
+            ctypes.c_int32(len(X)),
+            ctypes.c_int32(X.shape[1]),
+            ctypes.c_int(_BY_ROW),
+            ctypes.c_int(kind),
+            ctypes.c_int(0),
+            ctypes.c_int(_ALL_TREES),
+            ctypes.c_char_p(_ONE_THREAD),
+            ctypes.byref(n_made),
+            ctypes.c_void_p(made.ctypes.data),
+        )
+    )
+    if n_made.value != made.size:
+        raise ValueError(f"LightGBM made {n_made.value} numbers where {made.size} were expected")
+    return made
 
 
 class OneRow(threading.local):
@@ -52,7 +82,7 @@ class _Prepared:
                 ctypes.c_int(_ALL_TREES),
                 ctypes.c_int(_DOUBLE),
                 ctypes.c_int32(n_columns),
-                ctypes.c_char_p(b"num_threads=1"),
+                ctypes.c_char_p(_ONE_THREAD),
                 ctypes.byref(self._handle),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import lightgbm
@@ -30,6 +31,28 @@ def test_trees_of_one_row_have_the_bits_of_many():
     margin, shares = trees.margin(X), trees.contributions(X)
     assert all(trees.margin(X[i : i + 1])[0] == margin[i] for i in range(500))
     assert all((trees.contributions(X[i : i + 1])[0] == shares[i]).all() for i in range(500))
+
+
+def test_rows_have_the_bits_of_lightgbms_own_prediction():
+    trees, X = _trees()
+    booster = lightgbm.Booster(model_str=trees.text)
+    assert trees.margin(X).tobytes() == booster.predict(X, raw_score=True).tobytes()
+    shares = booster.predict(X, pred_contrib=True)[:, :-1]
+    assert trees.contributions(X).tobytes() == shares.tobytes()
+    assert trees.contributions(np.asfortranarray(X)).tobytes() == shares.tobytes()
+
+
+def test_predictions_leave_nothing_to_collect():
+    trees, X = _trees()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            trees.margin(X[:8])
+            trees.contributions(X[:8])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_threads_do_not_share_a_row():
