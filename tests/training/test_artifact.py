@@ -19,6 +19,7 @@ from features.meaning import MEANING
 from tests.training.examples import QUICK, leads_frame, trained
 from training.learning.table import fit_table
 from training.scorer.artifact import SUMS_FILE, load_scorer_folder, save_scorer, scorer_hash
+from training.scorer.tree_tables import TreeTables
 
 FILES = ("scorer.json", "trees.txt", SUMS_FILE)
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +164,13 @@ def test_a_model_that_answers_otherwise_is_refused(saved, tmp_path):
     )
     with pytest.raises(DamagedScorerError, match="golden rows score otherwise"):
         load_scorer_folder(folder)
+
+
+def test_a_model_whose_shares_do_not_add_up_is_refused(saved, monkeypatch):
+    whole = TreeTables.of
+    monkeypatch.setattr(TreeTables, "of", lambda self, X: whole(self, X) * 1.001)
+    with pytest.raises(DamagedScorerError, match="must be one number"):
+        load_scorer_folder(saved)
 
 
 @pytest.mark.parametrize(

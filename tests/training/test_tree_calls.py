@@ -9,19 +9,20 @@ import lightgbm
 import numpy as np
 
 from training.scorer.scorecard import CategoryTerm, NumberTerm, Scorecard
+from training.scorer.tree_calls import CONTRIBUTIONS, RAW, OneRow, of_rows
 from training.scorer.trees import Trees, column_names
 
 NAMES = ("a", "b", "c")
 
 
-def _trees() -> tuple[Trees, np.ndarray]:
+def _trees(**wanted) -> tuple[Trees, np.ndarray]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2_000, 3))
     X[:, 2] = rng.integers(0, 5, 2_000)
     X[rng.random((2_000, 3)) < 0.1] = np.nan
     y = np.nan_to_num(X[:, 0]) + (X[:, 2] == 3) > 0.3
     data = lightgbm.Dataset(X, y, feature_name=column_names(NAMES), categorical_feature=[2])
-    settings = {"objective": "binary", "num_leaves": 8, "verbose": -1, "num_threads": 1}
+    settings = {"objective": "binary", "num_leaves": 8, "verbose": -1, "num_threads": 1, **wanted}
     booster = lightgbm.train(settings, data, num_boost_round=30)
     return Trees(booster.model_to_string(), names=NAMES, fill=np.full(3, np.nan)), X
 
@@ -36,23 +37,33 @@ def test_trees_of_one_row_have_the_bits_of_many():
 def test_rows_have_the_bits_of_lightgbms_own_prediction():
     trees, X = _trees()
     booster = lightgbm.Booster(model_str=trees.text)
-    assert trees.margin(X).tobytes() == booster.predict(X, raw_score=True).tobytes()
-    shares = booster.predict(X, pred_contrib=True)[:, :-1]
-    assert trees.contributions(X).tobytes() == shares.tobytes()
-    assert trees.contributions(np.asfortranarray(X)).tobytes() == shares.tobytes()
+    assert of_rows(booster, RAW, X)[:, 0].tobytes() == booster.predict(X, raw_score=True).tobytes()
+    theirs = booster.predict(X, pred_contrib=True)
+    assert of_rows(booster, CONTRIBUTIONS, X).tobytes() == theirs.tobytes()
+    one = OneRow(booster, CONTRIBUTIONS, n_columns=3)
+    assert all(one.of(X[i]).tobytes() == theirs[i].tobytes() for i in range(200))
+
+
+def test_large_trees_are_divided_by_lightgbm():
+    trees, X = _trees(num_leaves=20)
+    theirs = lightgbm.Booster(model_str=trees.text).predict(X, pred_contrib=True)[:, :-1]
+    assert trees.contributions(X).tobytes() == theirs.tobytes()
+    assert trees.contributions(np.asfortranarray(X)).tobytes() == theirs.tobytes()
+    assert trees.contributions(X[7:8]).tobytes() == theirs[7].tobytes()
 
 
 def test_predictions_leave_nothing_to_collect():
-    trees, X = _trees()
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(50):
-            trees.margin(X[:8])
-            trees.contributions(X[:8])
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    for trees, X in (_trees(), _trees(num_leaves=20)):
+        trees.contributions(X)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                trees.margin(X[:8])
+                trees.contributions(X[:8])
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
 
 
 def test_threads_do_not_share_a_row():

@@ -32,6 +32,8 @@ FORMAT = 2
 SCORER_FILE, TREES_FILE, SUMS_FILE = "scorer.json", "trees.txt", "SHA256SUMS"
 _SUMMED = (SCORER_FILE, TREES_FILE)
 _LARGEST_BYTES = 512 * 1024 * 1024
+# What rounding may leave between the baselines of two rows, in log-odds.
+_SAME_BASELINE = 1e-6
 
 
 def save_scorer(scorer: Scorer, folder: str | Path) -> Path:
@@ -94,9 +96,13 @@ def load_scorer_folder(folder: str | Path, *, version: str | None = None) -> Sco
 
 
 def check_golden(scorer: Scorer) -> None:
-    """Raises DamagedScorerError when a golden row no longer scores to the same bits."""
+    """Raises DamagedScorerError when a golden row no longer scores to the same bits, or is not divided among the features in full.
+
+    What every lead starts from is one number, so what the shares leave of the margin must be the same for all rows.
+    """
     golden = scorer.golden
-    found = scorer.margin(Matrix(scorer.features.names, golden.X, dict(scorer.levels)))
+    matrix = Matrix(scorer.features.names, golden.X, dict(scorer.levels))
+    found = scorer.margin(matrix)
     if found.shape != golden.margin.shape:
         raise DamagedScorerError(f"{len(found)} golden rows and {len(golden.margin)} margins for them")
     wrong = int((found.view(np.int64) != golden.margin.view(np.int64)).sum())
@@ -104,6 +110,12 @@ def check_golden(scorer: Scorer) -> None:
         raise DamagedScorerError(
             f"{wrong} of {len(found)} golden rows score otherwise than when the scorer was made "
             f"(largest difference {np.abs(found - golden.margin).max():.3g} in log-odds); fetch the version again or retrain"
+        )
+    baseline, _ = scorer.contributions(matrix)
+    if len(baseline) and not np.ptp(baseline) < _SAME_BASELINE:
+        raise DamagedScorerError(
+            f"the shares of the features leave between {baseline.min():.9g} and {baseline.max():.9g} log-odds of the golden rows' margins, "
+            "which must be one number; fetch the version again or retrain"
         )
 
 

@@ -1,18 +1,21 @@
 """Boosted trees as LightGBM text.
 
-The raw score and its exact division among the features (TreeSHAP) both come from LightGBM, always on one thread: it is faster for one
-lead, and nothing then depends on the machine. LightGBM matches columns by position only, so names are compared once, when it is made.
+The raw score comes from LightGBM, always on one thread: it is faster for one lead, and nothing then depends on the machine. Its exact
+division among the features (TreeSHAP) comes from tables where the trees are small (``tree_tables``), otherwise from LightGBM too. LightGBM
+matches columns by position only, so names are compared once, when it is made.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from data.errors import DamagedScorerError
 from training.scorer.tree_calls import CONTRIBUTIONS, RAW, OneRow, of_rows
+from training.scorer.tree_tables import TreeTables
 
 _SETTINGS = re.compile(r"\nparameters:\s*\n.*?\nend of parameters\n", re.DOTALL)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_]")
@@ -62,9 +65,16 @@ class Trees:
         """Raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
         if not len(X):
             return np.zeros((0, len(self.names)))
+        if self._tables is not None:
+            return self._tables.of(self._filled(X))
         if len(X) == 1:
             return self._one_division.of(self._filled(X)[0])[None, :-1]
         return of_rows(self._booster, CONTRIBUTIONS, self._filled(X))[:, :-1]
+
+    @cached_property
+    def _tables(self) -> TreeTables | None:
+        # Made when they are first needed: most trees of a training only ever score.
+        return TreeTables.of_text(self.text, n_columns=len(self.names))
 
     def _filled(self, X: np.ndarray) -> np.ndarray:
         X = np.ascontiguousarray(X, dtype=np.float64)
