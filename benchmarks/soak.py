@@ -196,6 +196,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
     )
     for complaint in (*seen.wrong[:5], *seen.mixed[:5]):
         print(f"  {complaint}")
+    if undone := [said for _, said in faults.done if " failed: " in said]:
+        raise RuntimeError(f"{len(undone)} faults could not be made: {undone[0]}")
     return {
         "wrong": len(seen.wrong) + wrong,
         "lost": sum(lost.values()),

@@ -226,10 +226,16 @@ class FeatureSet:
     Attributes
     ----------
     hash : sha-256 over the definitions; two sets with one hash compute the same numbers, and are equal.
+    names : the features' names, in order.
+    fields : profile fields that some definition reads.
+    reads_accounts : whether some definition is about other leads of the same company.
     """
 
     features: tuple[Feature, ...]
     hash: str = field(init=False, repr=False)
+    names: tuple[str, ...] = field(init=False, repr=False)
+    fields: frozenset[str] = field(init=False, repr=False)
+    reads_accounts: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -241,6 +247,9 @@ class FeatureSet:
         # neither its hash nor its equality must walk all definitions each time.
         definitions = json.dumps(self.to_records(), sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "hash", hashlib.sha256(definitions.encode()).hexdigest())
+        object.__setattr__(self, "names", tuple(f.name for f in self.features))
+        object.__setattr__(self, "fields", frozenset(name for f in self.features for name in f.fields))
+        object.__setattr__(self, "reads_accounts", any(f.reads_accounts for f in self.features))
 
     def __hash__(self) -> int:
         return hash(self.hash)
@@ -260,15 +269,6 @@ class FeatureSet:
             if feature.name == name:
                 return feature
         raise KeyError(name)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f.name for f in self.features)
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Profile fields that some definition reads."""
-        return frozenset(name for f in self.features for name in f.fields)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Plain dicts for JSON; inverse of ``from_records``. ``position`` is left out where there is none."""

@@ -53,10 +53,8 @@ def answers_of(
     if not good:
         return [item for item in seen if isinstance(item, Problem)], []
     scorer = served.scorer
-    asks = any(f.reads_accounts for f in scorer.features)
-    matrix = scorer.matrix(
-        snapshots_of([(item.history, now) for item in good], beside=beside if asks else None)
-    )
+    asked = beside if scorer.features.reads_accounts else None
+    matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good], beside=asked))
     reasons: Sequence[LeadReasons | None]
     if with_reasons:
         scored, reasons = scorer.score_with_reasons(matrix, most=N_REASONS)

@@ -16,7 +16,6 @@ import numpy as np
 
 from features.matrix import Matrix
 from features.spec import FeatureSet
-from training.scorer.scorecard import row_sums
 
 # Half a point is 3.5 % more odds or less: nobody acts on it, and it would read "+0".
 SMALLEST_POINTS = 0.5
@@ -61,66 +60,50 @@ def reasons_of(
     most : give only so many of the first; None: all.
     """
     plan = _plan(features)
-    totals = points[:, plan.columns[0]]
-    for topics, columns in zip(plan.topics[1:], plan.columns[1:], strict=True):
-        totals[:, topics] += points[
-            :, columns
-        ]  # from left to right within each topic, whatever the number of rows
-    fit, engagement = (row_sums(totals[:, plan.of_group[group]]).tolist() for group in ("fit", "engagement"))
     levels = [matrix.levels.get(name) for name in matrix.names]
     found = []
-    for i, (own, shares, values) in enumerate(
-        zip(totals.tolist(), points.tolist(), matrix.X.tolist(), strict=True)
+    for baseline, shares, values in zip(
+        baseline_points.tolist(), points.tolist(), matrix.X.tolist(), strict=True
     ):
+        # One addition after the other, each row by itself: a lead alone gets the bits it gets among others.
+        totals = []
+        of_group = {"fit": 0.0, "engagement": 0.0}
+        for (group, _), columns in plan.topics:
+            total = 0.0
+            for j in columns:
+                total += shares[j]
+            totals.append(total)
+            of_group[group] += total
         kept = [
-            (-abs(total), plan.rank[t], t) for t, total in enumerate(own) if abs(total) >= smallest_points
+            (-abs(total), rank, t)
+            for t, (total, rank) in enumerate(zip(totals, plan.rank, strict=True))
+            if not -smallest_points < total < smallest_points
         ]
         kept.sort()
         reasons = []
         for _, _, t in kept[:most]:
-            group, topic = plan.names[t]
+            (group, topic), columns = plan.topics[t]
             # Both keep the first of equals, so ties follow the order of the features.
-            speaker = (max if own[t] >= 0 else min)(plan.members[t], key=shares.__getitem__)
-            value = _value(values[speaker], levels[speaker])
-            sentence = features.features[speaker].sentence(value)
-            reasons.append(Reason(topic=topic, group=group, sentence=sentence, points=own[t]))
-        found.append(LeadReasons(float(baseline_points[i]), fit[i], engagement[i], tuple(reasons)))
+            speaker = (max if totals[t] >= 0 else min)(columns, key=shares.__getitem__)
+            sentence = features.features[speaker].sentence(_value(values[speaker], levels[speaker]))
+            reasons.append(Reason(topic, group, sentence, totals[t]))
+        found.append(LeadReasons(baseline, of_group["fit"], of_group["engagement"], tuple(reasons)))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The topics of a set of definitions, made ready; arrays ``topics[k]`` and ``columns[k]`` pair topics with their k-th member."""
+    """The topics of a set of definitions, made ready: each (group, topic) with its columns."""
 
-    names: tuple[tuple[str, str], ...]
-    members: tuple[list[int], ...]
+    topics: tuple[tuple[tuple[str, str], list[int]], ...]
     rank: tuple[int, ...]  # place in order of (topic, group), which settles ties
-    topics: tuple[np.ndarray, ...]
-    columns: tuple[np.ndarray, ...]
-    of_group: dict[str, np.ndarray]
 
 
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
-    members = topic_members(features)
-    names = tuple(members)
-    ordered = sorted(range(len(names)), key=lambda t: (names[t][1], names[t][0]))
-    pairs: list[list[tuple[int, int]]] = [[] for _ in range(max(map(len, members.values()), default=1))]
-    for t, columns in enumerate(members.values()):
-        for k, column in enumerate(columns):
-            pairs[k].append((t, column))
-    arrays = [np.array(own, dtype=np.intp).reshape(-1, 2) for own in pairs]
-    return _Plan(
-        names=names,
-        members=tuple(members.values()),
-        rank=tuple(ordered.index(t) for t in range(len(names))),
-        topics=tuple(own[:, 0] for own in arrays),
-        columns=tuple(own[:, 1] for own in arrays),
-        of_group={
-            group: np.array([t for t, name in enumerate(names) if name[0] == group], dtype=np.intp)
-            for group in ("fit", "engagement")
-        },
-    )
+    topics = tuple(topic_members(features).items())
+    ordered = sorted(range(len(topics)), key=lambda t: (topics[t][0][1], topics[t][0][0]))
+    return _Plan(topics=topics, rank=tuple(ordered.index(t) for t in range(len(topics))))
 
 
 def topic_members(features: FeatureSet) -> dict[tuple[str, str], list[int]]:
