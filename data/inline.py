@@ -120,4 +120,4 @@ def _order(lengths: Sequence[int], at: np.ndarray) -> np.ndarray | None:
 def _settled(touchpoints: Sequence[Record], lead_id: str) -> Sequence[Record]:
     """By (time, source, id), each (source, id) once."""
     made = sorted_touchpoints(Touchpoint(**{"lead_id": lead_id, **t}) for t in touchpoints)
-    return [{name: getattr(t, name) for name in Touchpoint.__slots__} for t in made]
+    return [t._asdict() for t in made]

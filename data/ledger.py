@@ -70,13 +70,17 @@ class Ledger:
     @classmethod
     def of(cls, touchpoints: Sequence[Touchpoint]) -> Ledger:
         """Columns of touchpoints in the order given; callers sort and deduplicate first (``sorted_touchpoints``)."""
-        occurred = np.array([t.occurred_at for t in touchpoints], dtype=np.int64)
-        received = np.array(
-            [t.occurred_at if t.received_at is None else t.received_at for t in touchpoints], dtype=np.int64
+        columns = dict(zip(Touchpoint._fields, zip(*touchpoints, strict=True), strict=False))
+        occurred, received = columns.get("occurred_at", ()), columns.get("received_at", ())
+        if None in received:
+            received = tuple(o if r is None else r for o, r in zip(occurred, received, strict=True))
+        texts = {c: CodedColumn.of(columns.get(c, ())) for c in TEXT_COLUMNS}
+        return cls(
+            occurred_at=np.array(occurred, dtype=np.int64),
+            received_at=np.array(received, dtype=np.int64),
+            value=np.array(columns.get("value", ()), dtype=np.float64),  # None becomes NaN
+            **texts,
         )
-        value = np.array([np.nan if t.value is None else t.value for t in touchpoints], dtype=np.float64)
-        texts = {c: CodedColumn.of([getattr(t, c) for t in touchpoints]) for c in TEXT_COLUMNS}
-        return cls(occurred_at=occurred, received_at=received, value=value, **texts)
 
 
 def sorted_touchpoints(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:

@@ -187,7 +187,7 @@ def histories(
         own += inherited(members[lead_id], patches)
         for member, since in members[lead_id].items():
             touches += [
-                replace(t, lead_id=lead_id, received_at=max(_received(t), since))
+                t._replace(lead_id=lead_id, received_at=max(_received(t), since))
                 for t in touched.get(member, ())
             ]
         instants = [created[lead_id]] if lead_id in created else [

@@ -117,13 +117,13 @@ def id_of(message: Mapping[str, Any], name: str) -> str | None:
         raise _invalid(name, fault) from None
 
 
-def label_of(message: Mapping[str, Any], name: str) -> str | None:
+def label_of(message: Mapping[str, Any], name: str, *, limit: int = MAX_LABEL) -> str | None:
     """The short text in that field, None for null or blank."""
     value = message.get(name)
     if value is None:
         return None
     try:
-        return check_text(value, name=name, limit=MAX_LABEL)
+        return check_text(value, name=name, limit=limit)
     except ContractError as fault:
         raise _invalid(name, fault) from None
 

@@ -19,6 +19,7 @@ from serving.problems import Problem
 from training.scorer.reasons import LeadReasons
 
 ROUTE = "champion"
+_REASONS = json.JSONEncoder(ensure_ascii=False)
 
 Answer = dict[str, Any]
 ConflictKey = tuple[str, str, str]
@@ -103,10 +104,7 @@ def answers_of(
                 probability=answer["probability"],
                 points=answer["points"],
                 features=matrix.X[i].tobytes(),
-                reasons=json.dumps(
-                    [[r.sentence, r.points] for r in (why.reasons if why else ())],
-                    ensure_ascii=False,
-                ),
+                reasons=_REASONS.encode([[r.sentence, r.points] for r in (why.reasons if why else ())]),
                 stored=item.is_stored,
             )
         )

@@ -219,7 +219,9 @@ def joined(
     """
     lead_id = message.lead_id or ""
     stated = (ProfileVersion(now, now, message.profile),) if message.profile else ()
-    received = tuple(t for t in message.received(now=now) if (t.source, t.touchpoint_id) not in known)
+    received = message.received(now=now)
+    if known:
+        received = [t for t in received if (t.source, t.touchpoint_id) not in known]
     if held is None:
         created = now if message.created_at is None else min(message.created_at, now)
         return LeadHistory(lead_id, created, profiles=stated, touchpoints=received)

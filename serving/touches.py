@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from data.clocks import corrected_instant
-from data.domain import LATEST, Link, Touchpoint, check_id, check_number, check_text
+from data.domain import LATEST, MAX_TEXT, Link, Touchpoint, check_id, check_number
 from data.intake import INTAKE_FIELDS, LONG_FIELDS, Intake
 from serving.message_fields import (
     MAX_LABEL,
@@ -55,10 +56,10 @@ def read_touchpoint(body: object, *, now: int, intake: Intake | None = None) -> 
 
 def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
     """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
-    t = touchpoint
+    t = touchpoint  # _replace takes twice as long
     return Touchpoint(
         t.touchpoint_id, t.lead_id, min(t.occurred_at, now), t.type, t.channel, t.campaign, t.content, t.direction, t.value, now,
-        t.source, is_reckoned=t.is_reckoned,
+        t.source, t.is_reckoned,
     )  # fmt: skip
 
 
@@ -73,35 +74,22 @@ def touchpoint_of(
     message = check_object(body, what="a touchpoint")
     if not _TOUCH_NAMES.issuperset(message):
         message = without_unknown(message, _TOUCH_FIELDS, ignored=ignored)
-    told = (
-        {}
-        if _TOLD.isdisjoint(message)
-        else {
-            name: checked_value(
-                name, partial(check_text, message[name], name=name, limit=LONG_FIELDS.get(name, MAX_LABEL))
-            )
-            for name in INTAKE_FIELDS
-            if message.get(name) is not None
-        }
-    )
+    told = {} if _TOLD.isdisjoint(message) else _told(message)
     reason = None
     if told:
         rules = intake or Intake()
         reason = rules.traffic.reason(told)
     is_reckoned = message.get("sent_at") is not None
     stated_at = instant_of(message, "occurred_at", now=LATEST if is_reckoned else now)
-    sent_at = instant_of(message, "sent_at", now=LATEST) if is_reckoned else None
     kind = label_of(message, "type")
     if kind is None:
         raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
     channel, campaign = label_of(message, "channel"), label_of(message, "campaign")
-    direction = label_of(message, "direction")
+    direction, content = label_of(message, "direction"), label_of(message, "content", limit=MAX_TEXT)
     if told:
         channel = channel or rules.channels.channel_of(told)
         campaign = campaign or told.get("utm_campaign")
-    content, value = message.get("content"), message.get("value")
-    if content is not None:
-        content = checked_value("content", partial(check_text, content, name="content"))
+    value = message.get("value")
     if value is not None:
         value = checked_value("value", partial(check_number, value, name="value"))
     touchpoint_id = id_of(message, "touchpoint_id")
@@ -109,21 +97,23 @@ def touchpoint_of(
         touchpoint_id = derived_id(lead_id, stated_at, kind, channel, campaign, content, direction, value)
     if reason is not None:
         return LeftOut(reason)
+    occurred_at = stated_at
+    if is_reckoned:
+        sent_at = instant_of(message, "sent_at", now=LATEST)
+        occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now)
+    source = label_of(message, "source") or "api"
     return Touchpoint(
-        touchpoint_id=touchpoint_id,
-        lead_id=lead_id,
-        occurred_at=corrected_instant(stated_at, sent_at=sent_at, received_at=now)
-        if is_reckoned
-        else stated_at,
-        type=kind,
-        channel=channel,
-        campaign=campaign,
-        content=content,
-        direction=direction,
-        value=value,
-        source=label_of(message, "source") or "api",
-        is_reckoned=is_reckoned,
-    )
+        touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned
+    )  # fmt: skip
+
+
+def _told(message: dict[str, Any]) -> dict[str, str | None]:
+    """What the message says that only tells channel and traffic."""
+    return {
+        name: label_of(message, name, limit=LONG_FIELDS.get(name, MAX_LABEL))
+        for name in INTAKE_FIELDS
+        if message.get(name) is not None
+    }
 
 
 def read_link(body: object, *, now: int) -> Link:

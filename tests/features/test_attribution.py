@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -308,7 +307,7 @@ def test_order_and_duplication_change_no_digit(firm, by, random):
 def test_future_and_late_touchpoints_change_nothing(firm, later, is_future):
     more = touched_at(NOON + later) if is_future else touched_at(NOON - later, NOON + later)
     grown = [
-        ([*own, replace(more, source=f"s{i}")], won, amount) for i, (own, won, amount) in enumerate(firm)
+        ([*own, more._replace(source=f"s{i}")], won, amount) for i, (own, won, amount) in enumerate(firm)
     ]
     pd.testing.assert_frame_equal(of_firm(grown), of_firm(firm), check_exact=True)
 

@@ -64,10 +64,9 @@ def test_bucketed_is_the_batch_is_the_lead_alone(tmp_path_factory, histories, n_
 
 
 def _of(touchpoint, **more):
-    from dataclasses import replace
 
     value = touchpoint.value
-    return replace(touchpoint, value=None if value is None or not np.isfinite(value) else value, **more)
+    return touchpoint._replace(value=None if value is None or not np.isfinite(value) else value, **more)
 
 
 def same_rows(store, folder: Path) -> None:

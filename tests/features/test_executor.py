@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,8 +117,8 @@ def test_every_aggregation_equals_the_oracle(rows):
 @given(touchpoint_lists(), touchpoint_lists(), cutoffs)
 def test_what_happens_or_arrives_after_the_cutoff_changes_nothing(own, others, cutoff):
     before = [t for t in history(own) if t.occurred_at <= cutoff]
-    later = [replace(t, touchpoint_id=f"later{i}", occurred_at=cutoff + 1 + i) for i, t in enumerate(others)]
-    late = [replace(t, touchpoint_id=f"late{i}", received_at=cutoff + 1) for i, t in enumerate(others)]
+    later = [t._replace(touchpoint_id=f"later{i}", occurred_at=cutoff + 1 + i) for i, t in enumerate(others)]
+    late = [t._replace(touchpoint_id=f"late{i}", received_at=cutoff + 1) for i, t in enumerate(others)]
     assert_same(
         values_of(snapshots_of([(LeadHistory("ada", NOON, (), [*later, *before, *late]), cutoff)])),
         values_of(snapshots_of([(LeadHistory("ada", NOON, (), before), cutoff)])),
