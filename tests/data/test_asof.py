@@ -217,7 +217,8 @@ def _later(fact, instant: int, is_future: bool):
     happened = {}
     if is_future:
         happened = {"observed_at": instant} if isinstance(fact, Lead) else {"occurred_at": instant}
-    return replace(fact, received_at=instant, **happened)
+    changed = {"received_at": instant, **happened}
+    return fact._replace(**changed) if isinstance(fact, Touchpoint) else replace(fact, **changed)
 
 
 @given(
