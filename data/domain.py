@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -157,7 +157,7 @@ def check_number(value: object, *, name: str) -> float | None:
     return number
 
 
-def check_profile(fields: Mapping[str, Any], *, extra: tuple[str, ...] = ()) -> dict[str, str | float]:
+def check_profile(fields: Mapping[str, Any], *, extra: Collection[str] = ()) -> dict[str, str | float]:
     """Profile fields that say something, checked and trimmed.
 
     Nulls and blanks are dropped: "not known" is the absence of a field. Names are ``PROFILE_FIELDS``, any custom field written
@@ -179,7 +179,7 @@ def check_profile(fields: Mapping[str, Any], *, extra: tuple[str, ...] = ()) -> 
             is_number = isinstance(value, int | float)
             checked = check_number(value, name=name) if is_number else check_text(value, name=name)
         else:
-            hint = did_you_mean(name, (*PROFILE_FIELDS, *extra))
+            hint = did_you_mean(name, (*PROFILE_FIELDS, *sorted(extra)))
             raise ContractError(
                 f"unknown field {name[:80]!r}{hint} Your own fields start with {CUSTOM_PREFIX!r}."
             )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -12,8 +11,7 @@ from data import tables
 from data.database import insert_new
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
+class ScoreRow(NamedTuple):
     """One score as it was given.
 
     Attributes
@@ -41,14 +39,12 @@ class ScoreRow:
     stored: bool
 
 
-_NAMES = tuple(field.name for field in fields(ScoreRow))
-_values = attrgetter(*_NAMES)
-_rows = select(*(tables.scores.c[name] for name in _NAMES))
+_rows = select(*(tables.scores.c[name] for name in ScoreRow._fields))
 
 
 def append(connection: Connection, rows: Sequence[ScoreRow]) -> None:
     """Append scores; those already there by id stay."""
-    insert_new(connection, tables.scores, _NAMES, [_values(row) for row in rows])
+    insert_new(connection, tables.scores, ScoreRow._fields, list[tuple[Any, ...]](rows))
 
 
 def recent(connection: Connection, *, limit: int) -> list[ScoreRow]:

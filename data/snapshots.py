@@ -64,6 +64,8 @@ class LeadHistory:
     def profile_at(self, cutoff: int) -> dict[str, Value]:
         """Fields known at the cutoff: later statements win, in ``ProfileVersion.order``."""
         seen = [p for p in self.profiles if p.observed_at <= cutoff and p.received_at <= cutoff]
+        if len(seen) == 1:
+            return dict(seen[0].fields)
         known: dict[str, Value] = {}
         for patch in sorted(seen, key=ProfileVersion.order):
             known.update(patch.fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from data.domain import (
@@ -21,7 +22,7 @@ from data.domain import (
     check_number,
     check_profile,
 )
-from data.errors import did_you_mean
+from data.errors import ContractError, did_you_mean
 from data.intake import Intake
 from serving.message_fields import (
     check_object,
@@ -230,20 +231,23 @@ def _lead(
     ignored: list[str] | None = None,
 ) -> tuple[str | None, int | None, dict[str, str | float]]:
     profile = {name: value for name, value in message.items() if name not in known}
-    extra = tuple(sorted(fields))
     for name in tuple(profile):
         if name in PROFILE_FIELDS or name in fields or is_custom(name):
             continue
+        every = (*known, *PROFILE_FIELDS, *sorted(fields))
         if ignored is None:
-            raise unknown_field(name, (*known, *PROFILE_FIELDS, *extra))
-        note_ignored(name, (*known, *PROFILE_FIELDS, *extra), ignored)
+            raise unknown_field(name, every)
+        note_ignored(name, every, ignored)
         del profile[name]
     lead_id = id_of(message, "lead_id")
     created_at = None if message.get("created_at") is None else instant_of(message, "created_at", now=now)
-    checked = {}
-    for name, value in profile.items():
-        checked.update(checked_value(name, lambda n=name, v=value: check_profile({n: v}, extra=extra)))  # type: ignore[misc]
-    return lead_id, created_at, checked
+    try:
+        return lead_id, created_at, check_profile(profile, extra=fields)
+    except ContractError:
+        # Which field it is, only looking at each by itself tells.
+        for name, value in profile.items():
+            checked_value(name, partial(check_profile, {name: value}, extra=fields))
+        raise
 
 
 def _anonymous(message: Mapping[str, Any], *, lead_id: str | None) -> str | None:

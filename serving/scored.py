@@ -19,7 +19,7 @@ from serving.problems import Problem
 from training.scorer.reasons import LeadReasons
 
 ROUTE = "champion"
-_REASONS = json.JSONEncoder(ensure_ascii=False)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 Answer = dict[str, Any]
 ConflictKey = tuple[str, str, str]
@@ -104,7 +104,7 @@ def answers_of(
                 probability=answer["probability"],
                 points=answer["points"],
                 features=matrix.X[i].tobytes(),
-                reasons=_REASONS.encode([[r.sentence, r.points] for r in (why.reasons if why else ())]),
+                reasons=_ENCODER.encode([[r.sentence, r.points] for r in why.reasons]) if why else "[]",
                 stored=item.is_stored,
             )
         )
@@ -114,14 +114,19 @@ def answers_of(
 
 def reason_members(why: LeadReasons | None) -> dict[str, Any]:
     """The parts of the points, and ``reason_1`` to ``reason_5`` with theirs, null where there are fewer."""
+    if why is None:
+        return _NO_REASONS
     members: dict[str, Any] = {
-        "baseline_points": None if why is None else float(why.baseline_points),
-        "fit_points": None if why is None else float(why.fit_points),
-        "engagement_points": None if why is None else float(why.engagement_points),
+        "baseline_points": why.baseline_points,
+        "fit_points": why.fit_points,
+        "engagement_points": why.engagement_points,
     }
-    reasons = () if why is None else why.reasons
-    for n in range(N_REASONS):
-        reason = reasons[n] if n < len(reasons) else None
-        members[f"reason_{n + 1}"] = None if reason is None else reason.sentence
-        members[f"reason_{n + 1}_points"] = None if reason is None else float(reason.points)
+    for n, (name, its_points) in enumerate(_REASON_NAMES):
+        reason = why.reasons[n] if n < len(why.reasons) else None
+        members[name] = None if reason is None else reason.sentence
+        members[its_points] = None if reason is None else reason.points
     return members
+
+
+_REASON_NAMES = [(f"reason_{n}", f"reason_{n}_points") for n in range(1, N_REASONS + 1)]
+_NO_REASONS: dict[str, Any] = dict.fromkeys(reason_members(LeadReasons(0.0, 0.0, 0.0, ())))
