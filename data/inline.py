@@ -5,6 +5,7 @@ The same as making ``Touchpoint`` and ``LeadHistory`` of each record and calling
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 from operator import itemgetter
@@ -59,7 +60,7 @@ def _made(
     occurred, values, *written = _columns(flat)
     occurred_at = np.array(occurred, dtype=np.int64)
     received_at = _received(flat, occurred, occurred_at)
-    value = np.array(values, dtype=np.float64)  # None becomes NaN
+    value = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
     texts = {name: CodedColumn.of(column) for name, column in zip(TEXT_COLUMNS, written, strict=True)}
     lengths = list(map(len, own))
     if not is_sorted:
