@@ -16,8 +16,9 @@ from data.errors import ConfigError, did_you_mean, unknown_key
 PREFIX = "LEADLOOP_"
 NAMES = (
     "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
-    "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE",
+    "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE", "LEADLOOP_LOG",
 )  # fmt: skip
+LOGS = ("text", "json")
 # Read by the test suite alone; set in a shell they must not keep the command from starting.
 _FOR_TESTS = ("LEADLOOP_TEST_POSTGRES", "LEADLOOP_SHARED_DATA")
 
@@ -36,6 +37,7 @@ class Settings:
     poll_seconds : how often the service asks for a new champion. ``LEADLOOP_POLL_SECONDS``, default 2.
     max_body_bytes : longest request body. ``LEADLOOP_MAX_BODY_BYTES``, default 10 MiB.
     intake : file with rules of channels and left-out visits (``data.intake``). ``LEADLOOP_INTAKE``, default none.
+    log : how the service's workers write their log, ``text`` or ``json`` (an object a line). ``LEADLOOP_LOG``, default ``text``.
     """
 
     home: Path = Path("var")
@@ -47,6 +49,7 @@ class Settings:
     poll_seconds: float = 2.0
     max_body_bytes: int = 10_485_760
     intake: Path | None = None
+    log: str = "text"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -65,6 +68,9 @@ class Settings:
         goal = given.get("LEADLOOP_GOAL", "qualified")
         if goal not in GOALS:
             raise ConfigError(f"LEADLOOP_GOAL: unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
+        log = given.get("LEADLOOP_LOG", "text")
+        if log not in LOGS:
+            raise ConfigError(f"LEADLOOP_LOG must be {' or '.join(LOGS)}, not {log!r}")
         return cls(
             home=home,
             store_url=given.get("LEADLOOP_STORE", f"sqlite:///{home.as_posix()}/leadloop.db"),
@@ -77,6 +83,7 @@ class Settings:
                 given, "LEADLOOP_MAX_BODY_BYTES", default=10_485_760, least=1_024, most=2**40
             ),
             intake=Path(given["LEADLOOP_INTAKE"]) if "LEADLOOP_INTAKE" in given else None,
+            log=log,
         )
 
 

@@ -31,6 +31,7 @@ from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.limits import BodyLimit, bound_answers
 from serving.live import LiveScorer
+from serving.log_lines import write_json_lines
 from serving.metric_paths import bound_metric_paths
 from serving.metrics import Metrics
 from serving.orphans import leave_with_parent
@@ -129,6 +130,8 @@ class LeadScorer:
         self.parts: Parts | None = None
         leave_with_parent()
         settings = Settings.from_env(os.environ)
+        if settings.log == "json":
+            write_json_lines()
         if (fault := damage(settings)) is not None:
             # Up, but never ready: a worker that ended would be started again, for ever.
             logging.getLogger("leadloop.serving").error("not serving: %s", fault)
