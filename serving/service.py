@@ -141,7 +141,9 @@ class LeadScorer:
         front.app, front.parts = build_app(self.parts), self.parts
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 50, 100)
+        # What stays for ever is out of the way, so looking at young objects often costs little; looked at seldom, the cycles that MLflow's
+        # client and BentoML leave behind would pile up for a quarter of an hour before anybody took them away.
+        gc.set_threshold(5_000, 20, 100)
 
     @bentoml.on_shutdown
     def stop(self) -> None:
