@@ -108,8 +108,9 @@ def test_a_matrix_leaves_nothing_to_collect():
     gc.collect()
     gc.disable()
     try:
-        build_matrix(snapshots, EACH)
-        build_matrix(snapshots.take(np.array([3])), EACH)
-        assert gc.collect() == 0
+        for _ in range(30):
+            build_matrix(snapshots, EACH)
+            build_matrix(snapshots.take(np.array([3])), EACH)
+        assert gc.collect() < 30  # not even one for each; other threads of this process may leave some
     finally:
         gc.enable()
