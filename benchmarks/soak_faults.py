@@ -90,9 +90,8 @@ class Faults:
                 return
             try:
                 said = act()
-            except (
-                Exception
-            ) as fault:  # whatever it is, the plan goes on, and the line says what was not done
+            except Exception as fault:
+                # Whatever it is, the plan goes on; the line says what was not done, and the soak fails at its end.
                 said = f"{act} failed: {type(fault).__name__}: {fault}"
             self.done.append((at, said))
             print(f"  minute {at:4.1f}: {said}", flush=True)
@@ -124,9 +123,8 @@ class Faults:
                         connection.execute(text(f"LOCK TABLE {_TABLES} IN ACCESS EXCLUSIVE MODE"))
                         time.sleep(LOCK_SECONDS)
                     return f"tables locked for {LOCK_SECONDS:.0f} s"
-                except (
-                    OperationalError
-                ):  # a deadlock with a transaction that takes the tables in another order
+                except OperationalError:
+                    # A deadlock with a transaction that takes the tables in another order.
                     time.sleep(0.2)
         finally:
             engine.dispose()

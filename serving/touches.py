@@ -81,6 +81,7 @@ def touchpoint_of(
         reason = rules.traffic.reason(told)
     is_reckoned = message.get("sent_at") is not None
     stated_at = instant_of(message, "occurred_at", now=LATEST if is_reckoned else now)
+    sent_at = instant_of(message, "sent_at", now=LATEST) if is_reckoned else None
     kind = label_of(message, "type")
     if kind is None:
         raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
@@ -97,10 +98,7 @@ def touchpoint_of(
         touchpoint_id = derived_id(lead_id, stated_at, kind, channel, campaign, content, direction, value)
     if reason is not None:
         return LeftOut(reason)
-    occurred_at = stated_at
-    if is_reckoned:
-        sent_at = instant_of(message, "sent_at", now=LATEST)
-        occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now)
+    occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now) if is_reckoned else stated_at
     source = label_of(message, "source") or "api"
     return Touchpoint(
         touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned

@@ -64,7 +64,6 @@ def test_bucketed_is_the_batch_is_the_lead_alone(tmp_path_factory, histories, n_
 
 
 def _of(touchpoint, **more):
-
     value = touchpoint.value
     return touchpoint._replace(value=None if value is None or not np.isfinite(value) else value, **more)
 

@@ -222,3 +222,14 @@ def test_a_message_sent_again_with_a_new_time_of_sending_is_known_and_no_conflic
 def test_without_a_time_of_sending_a_time_far_ahead_is_still_refused(service: Service):
     said = {"lead_id": "ada", "type": "page_view", "occurred_at": "2031-01-01T10:00:00Z", "sent_at": None}
     assert_problem(service.post("/v1/touchpoints", said), 422, "in_the_future")
+
+
+def test_a_visit_that_is_left_out_is_read_as_strictly_as_one_that_counts(service: Service):
+    said = {
+        "lead_id": "ada",
+        "type": "page_view",
+        "occurred_at": "2026-03-01T10:00:00Z",
+        "user_agent": "Googlebot/2.1",
+    }
+    assert service.post("/v1/touchpoints", said).json()["left_out"] == 1
+    assert_problem(service.post("/v1/touchpoints", {**said, "sent_at": "soon"}), 422, "invalid")

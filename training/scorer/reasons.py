@@ -77,7 +77,7 @@ def reasons_of(
         kept = [
             (-abs(total), rank, t)
             for t, (total, rank) in enumerate(zip(totals, plan.rank, strict=True))
-            if not -smallest_points < total < smallest_points
+            if abs(total) >= smallest_points
         ]
         kept.sort()
         reasons = []
