@@ -253,9 +253,9 @@ def start_peers(home: Path, ids: Sequence[str]) -> list[Peer]:
 
     try:
         start("leadloop", "/v1/score", "/readyz", leads,
-              [*bento, "serving.service:LeadScorer", *at, "PORT", "--api-workers", "1"], root, here)  # fmt: skip
+              [*bento, "serving.service:LeadScorer", *at, "PORT"], root, here)  # fmt: skip
         start("empty BentoML", "/score", "/readyz", leads,
-              [*bento, "empty_bento:Empty", *at, "PORT", "--api-workers", "1"], home, own)  # fmt: skip
+              [*bento, "empty_bento:Empty", *at, "PORT"], home, own)  # fmt: skip
         start("FastAPI + pipeline", "/predict", "/openapi.json", sent,
               [python, "-m", "uvicorn", "pipeline_app:app", *at, "PORT", "--no-access-log"], home, own)  # fmt: skip
         start("mlflow models serve", "/invocations", "/ping", framed,

@@ -17,6 +17,7 @@ PREFIX = "LEADLOOP_"
 NAMES = (
     "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
     "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE", "LEADLOOP_LOG",
+    "LEADLOOP_WORKERS",
 )  # fmt: skip
 LOGS = ("text", "json")
 # Read by the test suite alone; set in a shell they must not keep the command from starting.
@@ -37,6 +38,7 @@ class Settings:
     poll_seconds : how often the service asks for a new champion. ``LEADLOOP_POLL_SECONDS``, default 2.
     max_body_bytes : longest request body. ``LEADLOOP_MAX_BODY_BYTES``, default 10 MiB.
     intake : file with rules of channels and left-out visits (``data.intake``). ``LEADLOOP_INTAKE``, default none.
+    workers : processes that answer requests; more than one needs PostgreSQL. ``LEADLOOP_WORKERS``, default 1.
     log : how the service's workers write their log, ``text`` or ``json`` (an object a line). ``LEADLOOP_LOG``, default ``text``.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     poll_seconds: float = 2.0
     max_body_bytes: int = 10_485_760
     intake: Path | None = None
+    workers: int = 1
     log: str = "text"
 
     @classmethod
@@ -71,9 +74,16 @@ class Settings:
         log = given.get("LEADLOOP_LOG", "text")
         if log not in LOGS:
             raise ConfigError(f"LEADLOOP_LOG must be {' or '.join(LOGS)}, not {log!r}")
+        store_url = given.get("LEADLOOP_STORE", f"sqlite:///{home.as_posix()}/leadloop.db")
+        workers = n_workers(given)
+        if workers > 1 and store_url.startswith("sqlite"):
+            raise ConfigError(
+                f"LEADLOOP_WORKERS is {workers} and the store is SQLite, which one process writes at a time; set LEADLOOP_STORE to a "
+                "PostgreSQL database, or LEADLOOP_WORKERS to 1"
+            )
         return cls(
             home=home,
-            store_url=given.get("LEADLOOP_STORE", f"sqlite:///{home.as_posix()}/leadloop.db"),
+            store_url=store_url,
             registry_url=given.get("LEADLOOP_REGISTRY", f"sqlite:///{home.as_posix()}/mlflow.db"),
             goal=goal,
             host=given.get("LEADLOOP_HOST", "127.0.0.1"),
@@ -83,8 +93,15 @@ class Settings:
                 given, "LEADLOOP_MAX_BODY_BYTES", default=10_485_760, least=1_024, most=2**40
             ),
             intake=Path(given["LEADLOOP_INTAKE"]) if "LEADLOOP_INTAKE" in given else None,
+            workers=workers,
             log=log,
         )
+
+
+def n_workers(env: Mapping[str, str]) -> int:
+    """How many processes answer requests. Raises ConfigError for what is no whole number from 1 to 64."""
+    given = {name: env[name].strip() for name in ("LEADLOOP_WORKERS",) if env.get(name, "").strip()}
+    return _whole(given, "LEADLOOP_WORKERS", default=1, least=1, most=64)
 
 
 def _whole(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

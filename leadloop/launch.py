@@ -24,7 +24,7 @@ def serve_command(*, host: str, port: int, has_key: bool = False) -> list[str]:
         )
     return [
         sys.executable, "-m", "bentoml", "serve", "serving.service:LeadScorer",
-        "--host", host, "--port", str(port), "--api-workers", "1",
+        "--host", host, "--port", str(port),
     ]  # fmt: skip
 
 

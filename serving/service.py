@@ -1,7 +1,8 @@
 """The BentoML service: process, workers, readiness and metrics around the application.
 
 ``bentoml serve serving.service:LeadScorer`` or ``leadloop serve``. Settings are read when a worker starts, not when this module is
-imported. Workers are spawned and load their model themselves; nothing is shared between them but the store and the folder of copies.
+imported; only the number of workers BentoML wants to know then, whose ``--api-workers`` does nothing for a service of this kind. Workers
+are spawned and load their model themselves; nothing is shared between them but the store and the folder of copies.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp
 
 from data.errors import DamagedStoreError
 from data.intake import load_intake
-from data.settings import Settings
+from data.settings import Settings, n_workers
 from data.store import open_store
 from serving import connections
 from serving.app import build_app
@@ -111,6 +112,7 @@ def start_parts(settings: Settings) -> Parts:
 
 @bentoml.service(
     name="leadloop",
+    workers=n_workers(os.environ),
     traffic={"timeout": _TIMEOUT_SECONDS},
     # Addresses hold lead ids, and access logs would keep them.
     logging={"access": {"enabled": False}},

@@ -23,13 +23,13 @@ def test_every_name_is_read():
     env = {
         "LEADLOOP_HOME": "h", "LEADLOOP_STORE": "postgresql+psycopg://db/leads", "LEADLOOP_REGISTRY": "http://mlflow:5000",
         "LEADLOOP_GOAL": "won", "LEADLOOP_HOST": "0.0.0.0", "LEADLOOP_PORT": "8080", "LEADLOOP_POLL_SECONDS": "0.5",
-        "LEADLOOP_MAX_BODY_BYTES": "2048", "LEADLOOP_INTAKE": "intake.toml", "LEADLOOP_LOG": "json",
+        "LEADLOOP_MAX_BODY_BYTES": "2048", "LEADLOOP_INTAKE": "intake.toml", "LEADLOOP_LOG": "json", "LEADLOOP_WORKERS": "3",
     }  # fmt: skip
     assert tuple(env) == NAMES
     assert Settings.from_env(env) == Settings(
         home=Path("h"), store_url="postgresql+psycopg://db/leads", registry_url="http://mlflow:5000", goal="won",
         host="0.0.0.0", port=8080, poll_seconds=0.5, max_body_bytes=2048,
-        intake=Path("intake.toml"), log="json",
+        intake=Path("intake.toml"), log="json", workers=3,
     )  # fmt: skip
 
 
@@ -44,6 +44,8 @@ def test_every_name_is_read():
         ("LEADLOOP_POLL_SECONDS", "nan", "seconds from 0.01"),
         ("LEADLOOP_POLL_SECONDS", "soon", "seconds from 0.01"),
         ("LEADLOOP_MAX_BODY_BYTES", "0", "whole number from 1024"),
+        ("LEADLOOP_WORKERS", "0", "whole number from 1 to 64"),
+        ("LEADLOOP_WORKERS", "2", "the store is SQLite"),
         ("LEADLOOP_LOG", "xml", "must be text or json, not 'xml'"),
     ],
 )

@@ -47,6 +47,7 @@ class Server:
             "LEADLOOP_STORE": store_url(home),
             "LEADLOOP_REGISTRY": registry_url(home),
             "LEADLOOP_POLL_SECONDS": "0.3",
+            "LEADLOOP_WORKERS": str(n_workers),
             # BentoML clears the counts of other services that share its folder.
             "BENTOML_HOME": str(home / "bentoml"),
             "BENTOML_DO_NOT_TRACK": "True",
@@ -55,7 +56,7 @@ class Server:
             **environment,
         }
         command = [sys.executable, "-m", "bentoml", "serve", target]
-        command += ["--host", "127.0.0.1", "--port", str(self.port), "--api-workers", str(n_workers)]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(command, cwd=cwd, env=self.environment, stdout=sink, stderr=sink)
 

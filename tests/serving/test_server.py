@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.soak_faults import worker_processes
 from data.store import open_store
 from tests.serving.conftest import NOW, make_scorer
 from tests.serving.running import ROOT, MlflowServer, Server, promote, register, serving, store_url, until
@@ -165,6 +166,39 @@ def test_a_promoted_version_is_taken_up_under_load_without_a_failure(server: Ser
         assert len({points for _, _, v, points in seen if v == version}) == 1
     promote(registered, "1")
     until(lambda: server.version() == "1", "version 1 is not taken up again")
+
+
+def test_two_workers_on_postgresql_are_one_service(registered: Path, tmp_path: Path, postgres_url: str):
+    home = tmp_path / "home"
+    shutil.copytree(registered, home, ignore=shutil.ignore_patterns("*.log", "leadloop.db*"))
+    promote(home, "1")
+    with serving(home, n_workers=2, LEADLOOP_STORE=postgres_url) as two:
+
+        def asked(n: int) -> set[tuple[str, float]]:
+            answers = [
+                two.post("/v1/score", LEAD).json() for _ in range(n)
+            ]  # each over a connection of its own
+            return {(answer["model_version"], answer["points"]) for answer in answers}
+
+        until(lambda: len(worker_processes(two)) == 2, "there are no two workers")
+        until(lambda: two.log.read_text().count("version 1 serves") + two.log.read_text().count(
+            "serving version 1 from the copy") >= 2, "one of the workers has no model")  # fmt: skip
+        assert len(asked(40)) == 1
+        counted = sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in httpx.get(f"{two.url}/metrics").text.splitlines()
+            if line.startswith("leadloop_scores_total{")
+        )
+        assert counted == 40
+        promote(home, "2")
+        until(lambda: {version for version, _ in asked(20)} == {"2"}, "a worker keeps the old version")
+        until(
+            lambda: two.log.read_text().count("version 2 serves") == 2,
+            "one of the workers kept the old version",
+        )
+        worker_processes(two)[0].kill()
+        until(lambda: len(worker_processes(two)) == 2, "the worker that was killed is not replaced")
+        until(lambda: {version for version, _ in asked(20)} == {"2"}, "the service does not answer again")
 
 
 def test_what_was_acknowledged_survives_kill_9_and_the_last_model_serves_without_a_registry(
