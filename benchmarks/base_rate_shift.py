@@ -57,7 +57,7 @@ def shift_figures(n_leads: int = 20_000, *, seed: int = 11, after: float = AFTER
 
 
 def _taken(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    """These rows, each with outcomes of its own; what was known of open horizons does not belong to outcomes drawn anew."""
+    """These rows, each with outcomes of its own; what was known of open horizons and what else sales said do not belong to them."""
     return replace(
         dataset,
         matrix=dataset.matrix.take(rows),
@@ -69,6 +69,7 @@ def _taken(dataset: Dataset, rows: np.ndarray) -> Dataset:
         lead_ids=dataset.lead_ids[rows],
         followed=None,
         known_at=None,
+        said={},
     )
 
 

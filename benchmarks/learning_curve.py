@@ -45,6 +45,7 @@ def taken(dataset: Dataset, rows: np.ndarray) -> Dataset:
         known_at=None if dataset.known_at is None else dataset.known_at[rows],
         followed=None,
         fills=None,
+        said={name: column[rows] for name, column in dataset.said.items()},
     )
 
 

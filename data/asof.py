@@ -66,6 +66,7 @@ class TrainingRows:
     followed : how long every row, immature ones too, has been watched.
     is_work_recorded : whether the store says which leads were worked; only then are unworked leads left out.
     fills : when closed leads got their fields.
+    said : what else sales said by the end of each row's horizon, shape (n,) each; see ``data.labels.Labels``.
     """
 
     snapshots: Snapshots
@@ -77,6 +78,7 @@ class TrainingRows:
     followed: Followed
     is_work_recorded: bool
     fills: Fills
+    said: Mapping[str, np.ndarray]
 
 
 def training_snapshots(
@@ -160,6 +162,7 @@ def training_snapshots(
         followed=followed,
         is_work_recorded=is_work_recorded(tables.outcomes, now=now),
         fills=fills_of(tables, goal=goal, now=now),
+        said={name: column[kept] for name, column in labels.said.items()},
     )
 
 

@@ -6,6 +6,9 @@ worked: that sales did not look says nothing about quality.
 
 Rows that were decided early are no fair sample on their own: a quick goal is known while slow ones are still open. Whoever learns from
 them must learn from the open ones beside them as well, by their chance (``training.learning.open_rows``).
+
+Beside the goal, a row tells what else sales said by the end of its horizon (``SAID``): one lead was disqualified,
+another was lost; neither is a goal, but sales did not think the same of them.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.domain import DAY, LATEST, Outcome
+from data.domain import DAY, GOALS, LATEST, Outcome
 from data.errors import ConfigError
 from data.outcomes import after_reopenings, after_retractions, closed_spans, goal_kinds, is_work
 
 LABELLED = ""
 REASONS = (LABELLED, "immature", "goal_before_cutoff", "closed_before_cutoff", "unworked")
+# What sales may say beside the goal, and the kinds of outcomes that say it.
+SAID = {"disqualified": frozenset({"disqualified"}), "qualified": GOALS["qualified"]}
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -35,12 +40,15 @@ class Labels:
     known_at : int64 array, shape (n,): the instant that decides the row, by what is known now; of an immature row the end of its horizon.
     worked_at : int64 array, shape (n,): when sales was first known to act on the lead, at the latest by the row's end; the cutoff itself
         where work is not recorded, the largest int64 where nobody has acted.
+    said : by name of ``SAID``, but for the goal itself, int8 arrays, shape (n,): 1 where sales said it by the end of the horizon, 0
+        where not, -1 while the horizon is open.
     """
 
     y: np.ndarray
     reason: np.ndarray
     known_at: np.ndarray
     worked_at: np.ndarray
+    said: Mapping[str, np.ndarray]
 
     def counts(self) -> dict[str, int]:
         """Rows left out, by reason; reasons that did not occur are absent."""
@@ -53,6 +61,7 @@ class _Story:
     goal_at: int
     worked_at: int
     ended_at: int
+    said_at: Mapping[str, int]
     closed: tuple[tuple[int, int], ...]
 
 
@@ -89,7 +98,7 @@ def label_rows(
     if not horizon_days > 0:
         raise ConfigError(f"horizon_days must be above 0, not {horizon_days!r}")
     is_work_known = is_work_recorded(outcomes, now=now)
-    blank = _Story(_NEVER, _NEVER, _NEVER, ())
+    blank = _Story(_NEVER, _NEVER, _NEVER, {}, ())
     place: dict[str, int] = {}
     lead = np.array([place.setdefault(lead_id, len(place)) for lead_id in lead_ids], dtype=np.int64)
     stories = [_story(outcomes[i], kinds, now) if i in outcomes else blank for i in place]
@@ -113,6 +122,11 @@ def label_rows(
         reason=reason,
         known_at=np.where(reason == 1, ends, decided_at),
         worked_at=worked_at if is_work_known else cutoffs,
+        said={
+            name: np.where(ends > now, -1, _said_at(stories, name)[lead] <= ends).astype(np.int8)
+            for name, own in SAID.items()
+            if own != kinds
+        },
     )
 
 
@@ -137,8 +151,17 @@ def _story(outcomes: Sequence[Outcome], kinds: frozenset[str], now: int) -> _Sto
         goal_at=min((o.occurred_at for o in standing if o.kind in kinds), default=_NEVER),
         worked_at=min((o.occurred_at for o in standing if is_work(o)), default=_NEVER),
         ended_at=closed[-1][0] if closed and closed[-1][1] == LATEST else _NEVER,
+        said_at={
+            name: min((o.occurred_at for o in standing if o.kind in own), default=_NEVER)
+            for name, own in SAID.items()
+        },
         closed=closed,
     )
+
+
+def _said_at(stories: Sequence[_Story], name: str) -> np.ndarray:
+    """When sales first said it of each lead, the largest int64 where it never did."""
+    return np.array([s.said_at.get(name, _NEVER) for s in stories], dtype=np.int64)
 
 
 def _closed_at(stories: Sequence[_Story], lead: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:

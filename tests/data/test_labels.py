@@ -222,3 +222,58 @@ def test_retracting_an_outcome_restores_every_label(own, cutoff_days, kind, at):
         return found.y.tolist(), found.reason.tolist()
 
     assert labels([*own, mistake, sorry]) == labels(own)
+
+
+def said(*statements: tuple, now: float = 100, goal="qualified") -> dict[str, int]:
+    """What else sales said of "ada" by the end of the 30 days after day 10."""
+    own = [Outcome(str(n), "ada", s[0], round(s[1] * DAY), *s[2:]) for n, s in enumerate(statements, start=1)]
+    found = label_rows(
+        ["ada"],
+        np.array([10 * DAY]),
+        {**WORK, "ada": own},
+        goal=goal,
+        horizon_days=30,
+        now=round(now * DAY),
+    )
+    return {name: int(column[0]) for name, column in found.said.items()}
+
+
+def test_what_else_sales_said_counts_to_the_end_of_the_horizon():
+    assert said(("contacted", 11), ("disqualified", 40)) == {"disqualified": 1}
+    assert said(("contacted", 11), ("disqualified", 40 + MICROSECOND)) == {"disqualified": 0}
+    assert said(("contacted", 11), ("lost", 20)) == {"disqualified": 0}
+    assert said(("qualified", 20), ("disqualified", 30)) == {"disqualified": 1}
+
+
+def test_what_else_was_said_is_open_as_long_as_the_horizon_even_when_the_label_is_not():
+    assert said(("disqualified", 20), now=40 - MICROSECOND) == {"disqualified": -1}
+    assert said(("disqualified", 20), now=40) == {"disqualified": 1}
+
+
+def test_what_was_undone_was_not_said():
+    assert said(("disqualified", 20), ("reopened", 25)) == {"disqualified": 0}
+    assert said(("disqualified", 20), ("retracted", 50, "1")) == {"disqualified": 0}
+
+
+def test_the_goal_itself_is_not_said_beside_it():
+    assert said(("opportunity", 20), goal="won") == {"disqualified": 0, "qualified": 1}
+    assert said(("opportunity", 50), goal="won") == {"disqualified": 0, "qualified": 0}
+
+
+@given(stories, ages, st.integers(0, 60))
+def test_what_else_was_said_follows_the_fold(own, cutoff_days, now_day):
+    now, horizon = now_day * DAY, 10 * DAY
+    cutoffs = np.array(cutoff_days) * DAY
+    found = label_rows(
+        ["ada"] * len(cutoffs), cutoffs, {**WORK, "ada": own}, goal="won", horizon_days=10, now=now
+    )
+    first_at = fold(own, known_at=now).first_at
+    qualified_at = min(
+        (first_at[k] for k in ("qualified", "opportunity", "won") if k in first_at), default=None
+    )
+    for name, at in (("disqualified", first_at.get("disqualified")), ("qualified", qualified_at)):
+        for cutoff, value in zip(cutoffs.tolist(), found.said[name].tolist(), strict=True):
+            if cutoff + horizon > now:
+                assert value == -1
+            else:
+                assert value == (at is not None and at <= cutoff + horizon)

@@ -6,6 +6,7 @@ Both are deterministic: the same rows, settings and seed give the same bits, wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,16 @@ from training.scorer.trees import Trees, column_names
 _NEWTON_STEPS = 50
 _MANY_ROWS = 200_000
 _BLOCK = 8_192
+# Beside hints, a weight says only what they leave unsaid. Of 2, 4, 8 and 16 times the ridge, 4 to 8 were best on three development firms.
+_HELD_BESIDE_HINTS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What sales said of each row beside the goal, shape (n,): 1, 0, or -1 where it is not known yet; and the ridge to learn it with."""
+
+    said: np.ndarray
+    l2: float
 
 
 def base_log_odds(y: np.ndarray, weight: np.ndarray) -> float:
@@ -34,29 +45,78 @@ def fit_scorecard(
     *,
     n_levels: Sequence[int | None],
     config: TrainConfig,
+    hints: Sequence[Hint] = (),
+    groups: Sequence[str] = (),
 ) -> Scorecard:
     """Ridge logistic regression, one term per column, centred on the rows.
+
+    What else sales said of the leads (``hints``) is regressed on the same columns first. How far it speaks for the goal is then learned
+    beside the weights, once for each of the ``groups`` of columns, and the weights, held more firmly, say only what is left. A hint that
+    says nothing of the goal thus gets a weight near 0. The sum is one scorecard like any other.
 
     Parameters
     ----------
     X, y, weight : shapes (n, p), (n,), (n,). ``y`` is 0/1, or a chance where no label is known.
     n_levels : per column, the number of levels of a category or None for a number.
+    hints : what else was said of the rows.
+    groups : the group of each column; needed with hints.
+
+    References
+    ----------
+    Caruana (1997), multitask learning. Bastani (2021), predicting with proxies: plentiful labels first, corrected by the rare ones.
     """
     if len(X) > config.max_scorecard_rows:
         rows = np.linspace(0, len(X) - 1, config.max_scorecard_rows).astype(np.int64)
         X, y, weight = X[rows], y[rows], weight[rows]
+        hints = [replace(hint, said=hint.said[rows]) for hint in hints]
     bases = [basis_of(X[:, j], n_levels[j], weight, n_knots=config.n_knots) for j in range(X.shape[1])]
-    beta = _ridge_logistic(
-        np.column_stack([np.ones(len(X)), *(b.design for b in bases)]),
-        y,
-        weight,
-        np.concatenate([[0.0], *(config.scorecard_l2 * b.penalty for b in bases)]),
-    )
+    D = np.column_stack([np.ones(len(X)), *(b.design for b in bases)])
+    penalty = np.concatenate([[0.0], *(b.penalty for b in bases)])
+    if hints:
+        of_column = np.concatenate(
+            [[""], *(np.full(len(b.penalty), g) for b, g in zip(bases, groups, strict=True))]
+        )
+        beta = _hinted(D, y, weight, penalty, hints=hints, of_column=of_column, l2=config.scorecard_l2)
+    else:
+        beta = _ridge_logistic(D, y, weight, config.scorecard_l2 * penalty)
     terms, at = [], 1
     for b in bases:
         terms.append(b.term(beta[at : at + len(b.penalty)]))
         at += len(b.penalty)
     return centred(Scorecard(float(beta[0]), terms), X, weight)
+
+
+def _hinted(
+    D: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    penalty: np.ndarray,
+    *,
+    hints: Sequence[Hint],
+    of_column: np.ndarray,
+    l2: float,
+) -> np.ndarray:
+    """Weights of the goal that lean on those of the hints; ``of_column`` is the group of each column of ``D``, empty for the intercept."""
+    leaning, directions = [], []
+    for hint in hints:
+        told = np.flatnonzero(hint.said >= 0)
+        own = _ridge_logistic(D[told], hint.said[told], weight[told], hint.l2 * penalty)
+        for group in sorted(set(of_column.tolist()) - {""}):
+            direction = np.where(of_column == group, own, 0.0)
+            leaning.append(D @ direction)
+            directions.append(direction)
+    means = [float((weight * column).sum() / weight.sum()) for column in leaning]
+    found = _ridge_logistic(
+        np.column_stack([D, *(column - mean for column, mean in zip(leaning, means, strict=True))]),
+        y,
+        weight,
+        np.concatenate([_HELD_BESIDE_HINTS * l2 * penalty, np.full(len(leaning), l2)]),
+    )
+    beta, shares = found[: D.shape[1]], found[D.shape[1] :]
+    for share, direction in zip(shares.tolist(), directions, strict=True):
+        beta = beta + share * direction
+    beta[0] -= float(sum(s * m for s, m in zip(shares.tolist(), means, strict=True)))
+    return beta
 
 
 def centred(card: Scorecard, X: np.ndarray, weight: np.ndarray) -> Scorecard:

@@ -10,6 +10,7 @@ from typing import Any
 from data.definition import IMMATURE
 from data.domain import GOALS
 from data.errors import ConfigError, did_you_mean, unknown_key
+from data.labels import SAID
 from data.toml_files import read_toml
 
 CANDIDATES = ("base_rate", "scorecard", "trees", "blend")
@@ -31,6 +32,8 @@ class TrainConfig:
     clear_standard_errors : how many standard errors another candidate must be ahead of the blend to replace it.
     base_rate_standard_errors : how many the best candidate must be ahead of the base rate to be taken instead of it.
     scorecard_l2 : ridge of the scorecard's weights; larger is flatter.
+    also_learn : what sales said beside the goal that also teaches the scorecard, as far as it helps on later leads: a subset of
+        disqualified, qualified. What a store does not hold, and the goal itself, teach nothing here.
     n_knots : knots per number of the scorecard.
     max_scorecard_rows : evenly thinned above this many rows.
     n_trees, learning_rate, n_leaves, max_depth, min_rows_per_leaf, trees_l2, feature_share : as LightGBM means them; ``min_rows_per_leaf``
@@ -55,6 +58,7 @@ class TrainConfig:
     clear_standard_errors: float = 2.0
     base_rate_standard_errors: float = 0.0
     scorecard_l2: float = 10.0
+    also_learn: tuple[str, ...] = ("disqualified", "qualified")
     n_knots: int = 8
     max_scorecard_rows: int = 100_000
     n_trees: int = 200
@@ -79,6 +83,9 @@ class TrainConfig:
                 raise unknown_key(name, CANDIDATES, where="[train] candidates")
         if not self.candidates:
             raise ConfigError(f"[train] candidates is empty; name at least one of {', '.join(CANDIDATES)}")
+        for name in self.also_learn:
+            if name not in SAID:
+                raise unknown_key(name, SAID, where="[train] also_learn")
         if self.goal not in GOALS:
             raise ConfigError(f"[train] unknown goal {self.goal!r}{did_you_mean(self.goal, GOALS)}")
         if self.immature not in IMMATURE:

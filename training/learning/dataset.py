@@ -60,6 +60,8 @@ class Dataset:
     alike : whole numbers, shape (n,): rows with maturity curves of their own; None: all are alike. Training sets it.
     fills : when closed leads got their fields, for the leak probes; None for a flat table.
     own : the definitions among ``features`` that somebody added to the catalog's.
+    said : what else sales said by the end of each row's horizon, by name of ``data.labels.SAID``: 0/1, -1 while open; shape (n,) each.
+        It teaches beside the labels; see ``candidates.fit_scorecard``.
     """
 
     matrix: Matrix
@@ -84,6 +86,7 @@ class Dataset:
     alike: np.ndarray | None = None
     fills: Fills | None = None
     own: tuple[Feature, ...] = ()
+    said: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -163,7 +166,16 @@ class Dataset:
             else (watched.row, watched.cutoff, watched.known_at, watched.worked_at, watched.age)
         )
         known = () if self.known_at is None else (self.known_at, self.is_mature)
-        for array in (self.y.astype(np.float64), self.weight, self.cutoffs, self.order, *known, *times):
+        said = [self.said[name] for name in sorted(self.said)]
+        for array in (
+            self.y.astype(np.float64),
+            self.weight,
+            self.cutoffs,
+            self.order,
+            *known,
+            *times,
+            *said,
+        ):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -235,6 +247,7 @@ def build_dataset(
         followed=made.followed if immature == "ipcw" else None,
         fills=made.fills,
         own=added,
+        said=made.said,
     )
 
 

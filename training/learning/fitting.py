@@ -14,13 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.matrix import Matrix, pooled_levels, recode
-from training.learning.candidates import base_log_odds, fit_scorecard, fit_trees
+from training.learning.candidates import Hint, base_log_odds, fit_scorecard, fit_trees
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evidence import evidence, held_back
 from training.scorer.additive import Additive
 from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
+
+# Leads, and leads not, of which sales said something before it teaches.
+FEWEST_SAID = 20
 
 # Weights of scorecard and trees in each candidate; the trees hold only what is to be added to the scorecard.
 WEIGHTS = {"base_rate": (0.0, 0.0), "scorecard": (1.0, 0.0), "trees": (1.0, 1.0), "blend": (1.0, 0.5)}
@@ -75,7 +78,7 @@ def fit_parts(
     """
     y = dataset.y[rows] if y is None else y
     weight = dataset.weight[rows] if weight is None else weight
-    config = held_back(config, evidence(y, dataset.lead_numbers[rows]))
+    given, config = config, held_back(config, evidence(y, dataset.lead_numbers[rows]))
     matrix = dataset.matrix
     levels = pooled_levels(matrix, rows, min_count=config.min_level_rows, max_levels=config.max_levels)
     scorecard, trees = None, None
@@ -83,7 +86,15 @@ def fit_parts(
         X = recode(matrix.take(rows), levels).X
         n_levels = [len(levels[name]) if name in levels else None for name in matrix.names]
         if any(WEIGHTS[name][0] for name in candidates):
-            scorecard = fit_scorecard(X, y, weight, n_levels=n_levels, config=config)
+            scorecard = fit_scorecard(
+                X,
+                y,
+                weight,
+                n_levels=n_levels,
+                config=config,
+                hints=_hints(dataset, rows, config=given),
+                groups=[f.group for f in dataset.features],
+            )
         if scorecard is not None and any(WEIGHTS[name][1] for name in candidates):
             n_leads = len(np.unique(dataset.lead_numbers[rows]))
             trees = fit_trees(
@@ -105,3 +116,17 @@ def fit_parts(
         scorecard=scorecard,
         trees=trees,
     )
+
+
+def _hints(dataset: Dataset, rows: np.ndarray, *, config: TrainConfig) -> list[Hint]:
+    """What sales said of these rows beside the goal, as far as enough leads were said it of."""
+    found = []
+    for name in config.also_learn:
+        said = dataset.said.get(name, np.zeros(0))
+        if not len(said):
+            continue
+        told = rows[said[rows] >= 0]
+        n = evidence(said[told], dataset.lead_numbers[told])
+        if n >= FEWEST_SAID:
+            found.append(Hint(said[rows].astype(np.float64), held_back(config, n).scorecard_l2))
+    return found

@@ -26,15 +26,28 @@ NEARLY = 0.5
 def with_settled_ridge(
     dataset: Dataset, folds: Sequence[Fold], *, config: TrainConfig, seed: int
 ) -> TrainConfig:
-    """The settings with the ridge that later leads support: ``scorecard_l2`` times 1, 5 or 25."""
+    """The settings with the ridge that later leads support, ``scorecard_l2`` times 1, 5 or 25, and with ``also_learn`` only as far as that
+    makes the best of them better."""
     if not folds or set(config.candidates) == {"base_rate"}:
         return config
     rows = np.concatenate([fold.test for fold in folds])
     fold = np.concatenate([np.full(len(f.test), k) for k, f in enumerate(folds)])
     y, weight = dataset.y[rows], dataset.weight[rows]
+
+    def losses_of(tried: list[TrainConfig]) -> list[np.ndarray]:
+        return [row_loss(_margins(dataset, folds, config=one, seed=seed), y) for one in tried]
+
+    def mean(loss: np.ndarray) -> float:
+        return float((weight * loss).sum())
+
     tried = [replace(config, scorecard_l2=min(config.scorecard_l2 * times, 1e6)) for times in TIMES]
-    losses = [row_loss(_margins(dataset, folds, config=one, seed=seed), y) for one in tried]
-    means = [float((weight * loss).sum()) for loss in losses]
+    losses = losses_of(tried)
+    if any(name in dataset.said for name in config.also_learn):
+        plain = [replace(one, also_learn=()) for one in tried]
+        without = losses_of(plain)
+        if min(map(mean, without)) <= min(map(mean, losses)):
+            tried, losses = plain, without
+    means = [mean(loss) for loss in losses]
     best = int(np.argmin(means))
     for k in range(len(tried) - 1, best, -1):
         if clearly(losses[k] - losses[best], weight, fold) < NEARLY:

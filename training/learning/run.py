@@ -173,6 +173,7 @@ def train(
     )  # fmt: skip
     card["censoring"] = open_summary(dataset, lessons)
     card["scorecard_l2"] = fitting.scorecard_l2
+    card["also_learned"] = [name for name in fitting.also_learn if name in dataset.said]
     card["random_split"] = random_split(
         dataset, among=mature, n_test=len(held_out.test), candidate=choice.candidate, config=fitting, seed=seed,
         out_of_time=card["out_of_time"],
