@@ -28,6 +28,7 @@ from data.settings import Settings, n_workers
 from data.store import open_store
 from serving import connections
 from serving.app import build_app
+from serving.give_back import GiveBack
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.limits import BodyLimit, bound_answers
@@ -146,12 +147,15 @@ class LeadScorer:
         # What stays for ever is out of the way, so looking at young objects often costs little; looked at seldom, the cycles that MLflow's
         # client and BentoML leave behind would pile up for a quarter of an hour before anybody took them away.
         gc.set_threshold(5_000, 20, 100)
+        self.give_back = GiveBack()
+        self.give_back.start()
 
     @bentoml.on_shutdown
     def stop(self) -> None:
         """Commit what waits, then let go."""
         parts, self.parts, front.app, front.parts = self.parts, None, None, None
         if parts is not None:
+            self.give_back.stop()
             parts.live.stop()
             parts.writer.stop()
             parts.store.close()
