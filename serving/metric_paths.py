@@ -1,13 +1,17 @@
-"""Metrics without lead ids.
+"""Request metrics without lead ids.
 
 BentoML labels its request metrics with the path as it came: every lead id, and every address a scanner tries, would become a time series
-of its own, for ever. Here a path becomes one of a few labels before it is counted.
+of its own, for ever. Here a path becomes one of a few labels before it is counted. Names, labels and meaning of the metrics are BentoML's;
+looking each of them up anew for every request, as it does, took longer than a lead takes to be scored, so they are kept.
 """
 
 from __future__ import annotations
 
 import re
+from timeit import default_timer
 from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LEAD = re.compile(r"/v1/leads/.+?(/explanation)?")
 _KNOWN = frozenset(
@@ -17,7 +21,6 @@ _KNOWN = frozenset(
         "/v1/whoami", "/openapi-3.0.json", "/openapi-2.0.json",
     }
 )  # fmt: skip
-_ORIGINAL = "leadloop.path"
 
 
 def label_of(path: str) -> str:
@@ -38,28 +41,65 @@ def bound_metric_paths() -> None:
     """Make BentoML count by ``label_of``. Does nothing the second time."""
     from bentoml._internal.server.http import instruments
 
-    for name in ("HTTPTrafficMetricsMiddleware", "RunnerTrafficMetricsMiddleware"):
-        counting = getattr(instruments, name)
-        if not getattr(counting, "has_bounded_paths", False):
-            setattr(instruments, name, _bounded(counting))
+    counting = instruments.RunnerTrafficMetricsMiddleware
+    if not getattr(counting, "has_bounded_paths", False):
+        instruments.RunnerTrafficMetricsMiddleware = _bounded(counting)  # type: ignore[misc,assignment]
 
 
 def _bounded(counting: type) -> type:
     class Bounded(counting):
         has_bounded_paths = True
 
-        def __init__(self, app: Any, *args: Any, **options: Any) -> None:
-            async def restored(scope: Any, receive: Any, send: Any) -> None:
-                if _ORIGINAL in scope:
-                    scope = {**scope, "path": scope[_ORIGINAL]}
-                await app(scope, receive, send)
+        def __init__(self, app: ASGIApp, *args: Any, **options: Any) -> None:
+            super().__init__(app, *args, **options)
+            self._kept: dict[tuple[str, str, int], Any] = {}
 
-            super().__init__(restored, *args, **options)
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http" or scope["path"] == "/metrics":
+                await super().__call__(scope, receive, send)
+                return
+            if not self._is_setup:
+                self._setup()
+            path = label_of(scope["path"])
+            if not path.startswith(tuple(self.skip_paths)):
+                self._metric("last_request_timestamp").set_to_current_time()
+            started, status = default_timer(), 0
 
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            if "path" in scope:
-                scope = {**scope, _ORIGINAL: scope["path"], "path": label_of(scope["path"])}
-            await super().__call__(scope, receive, send)
+            async def counted(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                elif message["type"] == "http.response.body" and not message.get("more_body"):
+                    self._metric("request_total", path, status).inc()
+                    self._metric("request_duration", path, status).observe(max(default_timer() - started, 0))
+                await send(message)
+
+            with self._metric("request_in_progress", path).track_inprogress():
+                await self.app(scope, receive, counted)
+
+        def _metric(self, name: str, path: str = "", status: int = 0) -> Any:
+            """BentoML's metric of that name with the labels of this service, and of the path and status where it has them."""
+            kept = self._kept.get((name, path, status))
+            if kept is None:
+                kept = getattr(self, f"metrics_{name}").labels(
+                    **_service_labels(), **_own_labels(path, status)
+                )
+                self._kept[name, path, status] = kept
+            return kept
 
     Bounded.__name__ = Bounded.__qualname__ = counting.__name__
     return Bounded
+
+
+def _own_labels(path: str, status: int) -> dict[str, object]:
+    return ({"endpoint": path} if path else {}) | ({"http_response_code": status} if status else {})
+
+
+def _service_labels() -> dict[str, object]:
+    from bentoml._internal.context import server_context
+
+    return {
+        "service_name": server_context.bento_name,
+        "service_version": server_context.bento_version,
+        "runner_name": server_context.service_name,
+    }

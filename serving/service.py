@@ -39,6 +39,7 @@ from serving.metrics import Metrics
 from serving.orphans import leave_with_parent
 from serving.parts import Parts
 from serving.problems import store_damaged
+from serving.tracing import trace_only_where_collected
 from serving.writer import Writer
 from training.scorer.registry import Registry
 
@@ -47,6 +48,7 @@ _TIMEOUT_SECONDS = 60
 front = LateApp()
 bound_metric_paths()
 bound_answers()
+trace_only_where_collected()
 
 
 def door(app: ASGIApp) -> ASGIApp:
