@@ -43,12 +43,9 @@ class OtherLeads:
         return n
 
     def _of_one(self, window: int | None) -> int:
-        spans, cutoff = self._spans, int(self._cutoffs[0])
-        counts = (spans.account == self._accounts[0]) & (spans.lead != self._own[0])
-        counts &= (spans.since <= cutoff) & (spans.until > cutoff)
-        if window is not None:
-            counts &= spans.since > cutoff - window
-        return int(np.count_nonzero(counts))
+        return standing_beside(
+            self._spans, self._accounts[0], own=self._own[0], cutoff=int(self._cutoffs[0]), window=window
+        )
 
     def _of_all(self, window: int | None) -> np.ndarray:
         everyone, own = self._groups
@@ -60,6 +57,17 @@ class OtherLeads:
     def _groups(self) -> tuple[_Groups, _Groups]:
         spans = self._spans
         return _Groups(spans.account, spans), _Groups(_both(spans.account, spans.lead), spans)
+
+
+def standing_beside(
+    spans: Spans, account: np.uint64, *, own: np.uint64, cutoff: int, window: int | None
+) -> int:
+    """Leads but ``own`` that are of one account at the cutoff, of those that joined it in the window; not bounded by ``MOST_LEADS``."""
+    counts = (spans.account == account) & (spans.lead != own)
+    counts &= (spans.since <= cutoff) & (spans.until > cutoff)
+    if window is not None:
+        counts &= spans.since > cutoff - window
+    return int(np.count_nonzero(counts))
 
 
 def _accounts(snapshots: Snapshots) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,15 @@ def touchpoint_values(snapshots: Snapshots, features: FeatureSet, *, chunk: int 
     return out
 
 
+def plan_for_few(features: FeatureSet) -> tuple[FewSteps, list[float]] | None:
+    """What computes the touchpoint features of one lead from lists, and the row of a lead without touchpoints.
+
+    None where some feature needs arrays.
+    """
+    plan = _plan(features)
+    return None if plan.besides_few else (plan.few, plan.of_nothing.tolist())
+
+
 def _chunks(snapshots: Snapshots, chunk: int) -> Iterator[tuple[int, int]]:
     n = len(snapshots)
     if n <= ALONE:

@@ -38,15 +38,52 @@ class Step(Protocol):
     def terms(self) -> Terms: ...
 
 
-class Few:
-    """The touchpoints that one row sees, as lists in order of time; ``chosen[number]`` are the positions of a selection."""
+class View(Protocol):
+    """The touchpoints that one row sees, in order of time, as lists."""
 
-    __slots__ = ("_codes", "_seen", "_values", "age", "chosen")
+    age: list[int]  # microseconds before the cutoff
 
-    def __init__(self, seen: Seen, chosen: list[list[int]], age: list[int]) -> None:
-        self.age = age
-        self.chosen = chosen
+    def codes(self, column: str) -> list[int]:
+        """Level codes of a text column, -1 for null."""
+
+    def values(self) -> list[float]:
+        """Numbers, NaN or infinite where there is none; 0.0, never -0.0."""
+
+    def named(self, column: str, wanted: dict[str, str]) -> list[str | None]:
+        """The text of a column where it is one of ``wanted``, else None."""
+
+
+class OfSeen:
+    """What the arrays of ``Seen`` hold for its one row."""
+
+    __slots__ = ("_seen", "age")
+
+    def __init__(self, seen: Seen) -> None:
+        self.age: list[int] = seen.age.tolist()
         self._seen = seen
+
+    def codes(self, column: str) -> list[int]:
+        found: list[int] = self._seen.codes(column).tolist()
+        return found
+
+    def values(self) -> list[float]:
+        found: list[float] = self._seen.values().tolist()
+        return found
+
+    def named(self, column: str, wanted: dict[str, str]) -> list[str | None]:
+        levels = [*map(wanted.get, self._seen.ledger.text(column).levels), None]
+        return [levels[code] for code in self.codes(column)]
+
+
+class Few:
+    """A view and its selections: ``chosen[number]`` are the positions of a selection."""
+
+    __slots__ = ("_codes", "_values", "_view", "age", "chosen")
+
+    def __init__(self, view: View, chosen: list[list[int]]) -> None:
+        self.age = view.age
+        self.chosen = chosen
+        self._view = view
         self._codes: dict[str, list[int]] = {}
         self._values: list[float] | None = None
 
@@ -54,13 +91,13 @@ class Few:
         """Level codes of a text column, -1 for null."""
         found = self._codes.get(column)
         if found is None:
-            found = self._codes[column] = self._seen.codes(column).tolist()
+            found = self._codes[column] = self._view.codes(column)
         return found
 
     def values(self, at: list[int]) -> list[float]:
         """The known numbers of these."""
         if self._values is None:
-            self._values = self._seen.values().tolist()
+            self._values = self._view.values()
         every = self._values
         return [v for i in at if math.isfinite(v := every[i])]
 
@@ -86,9 +123,15 @@ class FewSteps:
 
     def fill(self, seen: Seen, out: np.ndarray) -> None:
         """Write the features of the one row that ``seen`` holds; ``out``, shape (p,), is that row and holds the values of nothing."""
-        age = seen.age.tolist()
+        row = out.tolist()
+        self.write(OfSeen(seen), row)
+        out[:] = row
+
+    def write(self, view: View, row: list[float]) -> None:
+        """Write the features of a view that is not empty into ``row``, which holds the values of nothing."""
+        age = view.age
         met: list[list[int]] = [[] for _ in self._wheres]
-        levels = [self._levels(seen, *wanted) for wanted in zip(self._columns, self._wanted, strict=True)]
+        levels = [view.named(*wanted) for wanted in zip(self._columns, self._wanted, strict=True)]
         for position, own in enumerate(zip(*levels, strict=True) if levels else ((),) * len(age)):
             for number in self._met(own):
                 met[number].append(position)
@@ -99,17 +142,10 @@ class FewSteps:
         for number, window in self._selections:
             at, begin = met[number], begins[window]
             chosen.append(at[bisect_left(at, begin) :] if begin else at)
-        few = Few(seen, chosen, age)
-        row = out.tolist()
+        few = Few(view, chosen)
         for place, compute, selection, terms in self._steps:
             if at := chosen[selection]:
                 row[place] = compute(few, at, terms)
-        out[:] = row
-
-    def _levels(self, seen: Seen, column: str, wanted: dict[str, str]) -> list[str | None]:
-        """The level of each touchpoint; None for null and for levels that no condition names."""
-        levels = [*map(wanted.get, seen.ledger.text(column).levels), None]
-        return [levels[code] for code in seen.codes(column).tolist()]
 
     def _met_by(self, own: tuple[str | None, ...]) -> tuple[int, ...]:
         """The numbers of the conditions that these levels meet, one level for each column."""

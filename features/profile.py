@@ -22,8 +22,8 @@ from features.titles import FUNCTIONS, SENIORITIES, function_of, seniority_of, s
 
 # Coarser than size bands: seniority by each of those would be too rare to learn from.
 FIRMS = ("small firm", "mid-sized firm", "large firm")
-_FIRM_OF_BAND = (0, 0, 1, 1, 1, 2, 2)  # up to 50, up to 1,000, above
-_SENIORITY_BY_SIZE = tuple(f"{seniority} in a {firm}" for seniority in SENIORITIES for firm in FIRMS)
+FIRM_OF_BAND = (0, 0, 1, 1, 1, 2, 2)  # up to 50, up to 1,000, above
+SENIORITY_BY_SIZE = tuple(f"{seniority} in a {firm}" for seniority in SENIORITIES for firm in FIRMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,7 @@ class Profiles:
             case "seniority":
                 return self._seniority()
             case "job_function":
-                return self._either(
-                    FUNCTIONS, ("job_function", _of_text(function_of)), ("title", _of_text(function_of))
-                )
+                return self._either(FUNCTIONS, *SOURCES["job_function"])
             case "domain_kind":
                 return self._domain_kind()
             case "size_band":
@@ -84,9 +82,9 @@ class Profiles:
             return self._unknown(())
         codes, values = found
         if codes is _FIRST:
-            return Coded(_FIRST, (_folded_text(values[0]),))
+            return Coded(_FIRST, (folded_text(values[0]),))
         index: dict[str, int] = {}
-        table = [index.setdefault(text, len(index)) for text in map(_folded_text, values)]
+        table = [index.setdefault(text, len(index)) for text in map(folded_text, values)]
         return Coded(_spread(table, codes), tuple(index))
 
     def _number(self, field: str) -> np.ndarray:
@@ -95,8 +93,8 @@ class Profiles:
             return np.full(len(self._snapshots), np.nan)
         codes, values = found
         if codes is _FIRST:
-            return np.array((_number_of(values[0]),))
-        return np.array([*map(_number_of, values), math.nan])[codes]
+            return np.array((number_of(values[0]),))
+        return np.array([*map(number_of, values), math.nan])[codes]
 
     def _either(self, levels: tuple[str, ...], *sources: tuple[str, Callable[[object], str | None]]) -> Coded:
         """The level from the first source that gives one."""
@@ -117,24 +115,20 @@ class Profiles:
         return self._unknown(levels) if out is None else Coded(out, levels)
 
     def _seniority(self) -> Coded:
-        return self._either(
-            SENIORITIES, ("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of))
-        )
+        return self._either(SENIORITIES, *SOURCES["seniority"])
 
     def _size_band(self) -> Coded:
-        return self._either(SIZE_BANDS, ("employees", _employees_band), ("company_size", _size_band))
+        return self._either(SIZE_BANDS, *SOURCES["size_band"])
 
     def _seniority_by_size(self) -> Coded:
         """Who decides in a firm of five is not who decides in one of five thousand. Unknown where either is."""
         seniority, band = self._seniority().codes, self._size_band().codes
-        firm = np.array([*_FIRM_OF_BAND, 0])[band]
+        firm = np.array([*FIRM_OF_BAND, 0])[band]
         known = (seniority >= 0) & (band >= 0)
-        return Coded(np.where(known, seniority * len(FIRMS) + firm, -1), _SENIORITY_BY_SIZE)
+        return Coded(np.where(known, seniority * len(FIRMS) + firm, -1), SENIORITY_BY_SIZE)
 
     def _domain_kind(self) -> Coded:
-        kind = self._either(
-            DOMAIN_KINDS, ("email", _of_text(kind_of_email)), ("company_domain", _of_text(kind_of_domain))
-        )
+        kind = self._either(DOMAIN_KINDS, *SOURCES["domain_kind"])
         missing = DOMAIN_KINDS.index("missing")
         return Coded(np.where(kind.codes < 0, missing, kind.codes), DOMAIN_KINDS)
 
@@ -167,21 +161,21 @@ def is_numeric(column: np.ndarray) -> bool:
 def _distinct(column: np.ndarray) -> tuple[np.ndarray, list[object]] | None:
     values: Sequence[object] = column.tolist()
     if len(values) == 1:  # one lead alone: the same answer without the bookkeeping
-        value = _plain(values[0])
-        return (_FIRST, [value]) if _is_known(value) else None
+        value = plain_value(values[0])
+        return (_FIRST, [value]) if is_known(value) else None
     index: dict[object, int] = {None: -1}
     kinds = set(map(type, values))
     if not kinds <= _PLAIN:
-        values = [_plain(v) for v in values]
+        values = [plain_value(v) for v in values]
     codes = np.array([index.setdefault(v, len(index) - 1) for v in values], dtype=np.int64)
     distinct = list(index)[1:]
-    unknown = [i for i, v in enumerate(distinct) if not _is_known(v)]
+    unknown = [i for i, v in enumerate(distinct) if not is_known(v)]
     if unknown:
         codes[np.isin(codes, unknown)] = -1
         if len(unknown) == len(distinct):
             return None
         # Codes stay as they are; a null's table entry is never looked up, so any known value may stand in for it.
-        stand_in = next(v for v in distinct if _is_known(v))
+        stand_in = next(v for v in distinct if is_known(v))
         for i in unknown:
             distinct[i] = stand_in
     return (codes, distinct) if distinct else None
@@ -191,7 +185,7 @@ _PLAIN = frozenset({str, float, int, type(None)})
 _FIRST = np.zeros(1, dtype=np.int64)
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """A text, number or None; True and 1.0 would be one dictionary key, so booleans become text, as ``check_profile`` has it."""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
@@ -205,7 +199,7 @@ def _plain(value: object) -> object:
         return None
 
 
-def _is_known(value: object) -> bool:
+def is_known(value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
@@ -215,14 +209,14 @@ def _spread(table: list[int], codes: np.ndarray) -> np.ndarray:
     return np.array([*table, -1], dtype=np.int64)[codes]
 
 
-def _folded_text(value: object) -> str:
+def folded_text(value: object) -> str:
     if isinstance(value, str):
         return value.strip().casefold()
     number = float(value)  # type: ignore[arg-type]
     return str(int(number)) if number == int(number) else repr(number)
 
 
-def _number_of(value: object) -> float:
+def number_of(value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (ValueError, OverflowError):
@@ -231,12 +225,21 @@ def _number_of(value: object) -> float:
 
 
 def _of_text(derive: Callable[[str], str | None]) -> Callable[[object], str | None]:
-    return lambda value: derive(value if isinstance(value, str) else _folded_text(value))
+    return lambda value: derive(value if isinstance(value, str) else folded_text(value))
 
 
 def _employees_band(value: object) -> str | None:
-    return band_of_employees(_number_of(value))
+    return band_of_employees(number_of(value))
 
 
 def _size_band(value: object) -> str | None:
-    return band_of_text(value) if isinstance(value, str) else band_of_employees(_number_of(value))
+    return band_of_text(value) if isinstance(value, str) else band_of_employees(number_of(value))
+
+
+# Where a derived level comes from: the first field that gives one.
+SOURCES: dict[str, tuple[tuple[str, Callable[[object], str | None]], ...]] = {
+    "seniority": (("seniority", _of_text(stated_seniority)), ("title", _of_text(seniority_of))),
+    "job_function": (("job_function", _of_text(function_of)), ("title", _of_text(function_of))),
+    "domain_kind": (("email", _of_text(kind_of_email)), ("company_domain", _of_text(kind_of_domain))),
+    "size_band": (("employees", _employees_band), ("company_size", _size_band)),
+}

@@ -55,7 +55,10 @@ def answers_of(
         return [item for item in seen if isinstance(item, Problem)], []
     scorer = served.scorer
     asked = beside if scorer.features.reads_accounts else None
-    matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good], beside=asked))
+    if len(good) == 1:
+        matrix = scorer.matrix_of_one(good[0].history, now, beside=asked)
+    else:
+        matrix = scorer.matrix(snapshots_of([(item.history, now) for item in good], beside=asked))
     reasons: Sequence[LeadReasons | None]
     if with_reasons:
         scored, reasons = scorer.score_with_reasons(matrix, most=N_REASONS)

@@ -13,7 +13,6 @@ import os
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-import gc
 import logging
 import time
 from functools import cache
@@ -28,6 +27,7 @@ from data.settings import Settings, n_workers
 from data.store import open_store
 from serving import connections
 from serving.app import build_app
+from serving.garbage import settle_garbage
 from serving.give_back import GiveBack
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
@@ -144,11 +144,7 @@ class LeadScorer:
             return
         self.parts = start_parts(settings)
         front.app, front.parts = build_app(self.parts), self.parts
-        gc.collect()
-        gc.freeze()
-        # What stays for ever is out of the way, so looking at young objects often costs little; looked at seldom, the cycles that MLflow's
-        # client and BentoML leave behind would pile up for a quarter of an hour before anybody took them away.
-        gc.set_threshold(5_000, 20, 100)
+        settle_garbage()
         self.give_back = GiveBack()
         self.give_back.start()
 

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from data.errors import ContractError
-from data.snapshots import Snapshots
+from data.snapshots import LeadHistory, Snapshots
 from features.matrix import Matrix, build_matrix
+from features.one_lead import Beside, OneLead
 from features.spec import FeatureSet
 from training.scorer.additive import Additive, Affine, explained
 from training.scorer.flat import snapshots_of_frame
@@ -90,6 +91,10 @@ class Scorer:
     def matrix(self, snapshots: Snapshots) -> Matrix:
         """The columns this scorer was trained on, shape (n, p)."""
         return build_matrix(snapshots, self.features, levels=self.levels)
+
+    def matrix_of_one(self, history: LeadHistory, cutoff: int, *, beside: Beside | None = None) -> Matrix:
+        """``matrix`` of one lead's snapshot at the cutoff, in half the time; the same bits. ``beside`` as in ``snapshots_of``."""
+        return self._one_lead.matrix(history, cutoff, beside=beside)
 
     def margin(self, matrix: Matrix) -> np.ndarray:
         """Calibrated natural log-odds, shape (n,)."""
@@ -179,6 +184,10 @@ class Scorer:
         score = score_of_points(points)
         probability, low, high = self._chances(margin)
         return Scored(margin, probability, points, score, self.grades.of(score), low, high)
+
+    @cached_property
+    def _one_lead(self) -> OneLead:
+        return OneLead(self.features, self.levels)
 
     @cached_property
     def _names_and_levels(self) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
