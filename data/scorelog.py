@@ -1,14 +1,21 @@
-"""The score log: every score given, with the numbers it was made from, so that any of them can be recomputed later."""
+"""The score log: every score given, with the numbers it was made from, so that any of them can be recomputed later.
+
+A lead's score is the champion's. What a challenger scored beside it (``route``) was never answered: only ``by_id`` and ``pairs`` find it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from data import tables
-from data.database import insert_new
+from data.database import AMONG, ids_for, insert_new
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_BESIDE = "-challenger"
+_CHUNK = 1_000
 
 
 class ScoreRow(NamedTuple):
@@ -16,13 +23,14 @@ class ScoreRow(NamedTuple):
 
     Attributes
     ----------
-    score_id : a uuid in hex.
+    score_id : a uuid in hex; of a challenger's score, ``id_beside`` that of the answered one.
     cutoff : instant the lead was looked at, which is when it was scored.
     score, grade, probability : as answered; ``probability`` None where it was withheld.
     points : the score before clipping and rounding.
     features : float64 bytes of the lead's matrix row.
     reasons : JSON list of [sentence, points].
     stored : whether what the caller sent with the lead was kept.
+    route : which model was asked, ``champion`` or ``challenger``.
     """
 
     score_id: str
@@ -37,9 +45,32 @@ class ScoreRow(NamedTuple):
     features: bytes
     reasons: str
     stored: bool
+    route: str = CHAMPION
+
+
+class Told(NamedTuple):
+    """What one version said of a lead: the parts of a ``ScoreRow`` that can be compared between versions."""
+
+    model_version: str
+    cutoff: int
+    score: int
+    grade: str
+    probability: float | None
+    points: float
 
 
 _rows = select(*(tables.scores.c[name] for name in ScoreRow._fields))
+_of_champion = _rows.where(tables.scores.c.route == CHAMPION)
+_told = ", ".join(Told._fields)
+# The route stands in the statement itself: a parameter would keep databases from the index of challengers' rows.
+_newest_of_challenger = text(
+    f"SELECT score_id, {_told} FROM scores WHERE route = '{CHALLENGER}' AND goal = :goal ORDER BY seq DESC LIMIT :limit"
+)
+
+
+def id_beside(score_id: str) -> str:
+    """The id of the challenger's score that stands beside an answered one. One answer has at most one."""
+    return score_id + _BESIDE
 
 
 def append(connection: Connection, rows: Sequence[ScoreRow]) -> None:
@@ -48,18 +79,37 @@ def append(connection: Connection, rows: Sequence[ScoreRow]) -> None:
 
 
 def recent(connection: Connection, *, limit: int) -> list[ScoreRow]:
-    """The last ``limit`` scores, newest first."""
-    statement = _rows.order_by(tables.scores.c.seq.desc()).limit(limit)
+    """The last ``limit`` scores that were answered, newest first."""
+    statement = _of_champion.order_by(tables.scores.c.seq.desc()).limit(limit)
     return [ScoreRow(*row) for row in connection.execute(statement)]
 
 
 def by_id(connection: Connection, score_id: str) -> ScoreRow | None:
+    """The score of this id, a challenger's too."""
     row = connection.execute(_rows.where(tables.scores.c.score_id == score_id)).first()
     return ScoreRow(*row) if row else None
 
 
 def last_of(connection: Connection, lead_id: str) -> ScoreRow | None:
-    """The newest score of a lead, None when it has none."""
-    statement = _rows.where(tables.scores.c.lead_id == lead_id).order_by(tables.scores.c.seq.desc()).limit(1)
+    """The newest answered score of a lead, None when it has none."""
+    statement = (
+        _of_champion.where(tables.scores.c.lead_id == lead_id).order_by(tables.scores.c.seq.desc()).limit(1)
+    )
     row = connection.execute(statement).first()
     return ScoreRow(*row) if row else None
+
+
+def pairs(connection: Connection, *, goal: str, limit: int) -> list[tuple[Told, Told | None]]:
+    """What challengers said in their last ``limit`` scores, newest first, each with the answer about the same lead at the same cutoff.
+
+    The answer is None where it is no longer in the log.
+    """
+    newest = connection.execute(_newest_of_challenger, {"goal": goal, "limit": limit}).fetchall()
+    dialect = connection.dialect.name
+    answered = text(f"SELECT score_id, {_told} FROM scores WHERE score_id {AMONG[dialect]}")
+    ids = [row[0].removesuffix(_BESIDE) for row in newest]
+    known: dict[str, Told] = {}
+    for start in range(0, len(ids), _CHUNK):
+        for score_id, *told in connection.execute(answered, ids_for(dialect, ids[start : start + _CHUNK])):
+            known[score_id] = Told(*told)
+    return [(Told(*row[1:]), known.get(score_id)) for row, score_id in zip(newest, ids, strict=True)]

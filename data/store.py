@@ -25,7 +25,7 @@ from data.errors import DamagedStoreError
 from data.keys import Keys
 from data.patches import add_some_leads
 from data.replies import Replies
-from data.scorelog import ScoreRow
+from data.scorelog import ScoreRow, Told
 from data.snapshots import LeadHistory
 from data.turns import Turns
 
@@ -257,18 +257,24 @@ class Store:
             scorelog.append(connection, rows)
 
     def recent_scores(self, *, limit: int) -> list[ScoreRow]:
-        """The last scores logged, newest first."""
+        """The last scores that were answered, newest first."""
         with self._turns.read() as connection:
             return scorelog.recent(connection, limit=limit)
 
     def score_by_id(self, score_id: str) -> ScoreRow | None:
+        """The score of this id, a challenger's too; None when there is none."""
         with self._turns.read() as connection:
             return scorelog.by_id(connection, score_id)
 
     def last_score(self, lead_id: str) -> ScoreRow | None:
-        """The newest score of a lead, None when it was never scored."""
+        """The newest answered score of a lead, None when it was never scored."""
         with self._turns.read() as connection:
             return scorelog.last_of(connection, lead_id)
+
+    def score_pairs(self, *, goal: str, limit: int) -> list[tuple[Told, Told | None]]:
+        """The last scores of challengers, newest first, each with the answered one it stands beside (None when that is gone)."""
+        with self._turns.read() as connection:
+            return scorelog.pairs(connection, goal=goal, limit=limit)
 
     def counts(self) -> dict[str, int]:
         """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes``, ``links`` and ``scores``."""

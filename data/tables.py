@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -129,7 +130,10 @@ accounts = Table(
     sqlite_autoincrement=True,
 )
 
-# ``features`` is the row of the matrix as float64 bytes, so that any past score can be recomputed bit for bit.
+# ``features`` is the row of the matrix as float64 bytes, so that any past score can be recomputed bit for bit. ``route`` says which model
+# was asked: the lead's score is the champion's, a challenger's stands beside it and was never answered. The index of these costs the
+# others nothing.
+_BY_CHALLENGER = text("route = 'challenger'")
 scores = Table(
     "scores",
     metadata,
@@ -146,8 +150,12 @@ scores = Table(
     Column("features", LargeBinary, nullable=False),
     Column("reasons", Text, nullable=False),
     Column("stored", Boolean, nullable=False),
+    Column("route", Text, nullable=False, server_default="champion"),
     UniqueConstraint("score_id", name="uq_scores_score_id"),
     Index("ix_scores_lead_id", "lead_id"),
+    Index(
+        "ix_scores_challenger", "goal", "seq", sqlite_where=_BY_CHALLENGER, postgresql_where=_BY_CHALLENGER
+    ),
     sqlite_autoincrement=True,
 )
 

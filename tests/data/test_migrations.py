@@ -10,6 +10,7 @@ from data.database import connect
 from data.domain import LATEST, Link
 from data.errors import StoreError
 from data.migrations import HEAD, alembic_config
+from data.scorelog import id_beside
 from data.store import open_store
 from data.tables import metadata
 
@@ -63,6 +64,50 @@ def test_a_store_made_before_there_were_links_keeps_what_it_holds(store_url):
     assert store.lead_ids() == ["ada"]
     assert store.add_links([Link("1", "cookie", "ada", 3)], now=3).new == 1
     store.close()
+
+
+def test_scores_given_before_there_were_routes_are_the_champions(store_url):
+    from alembic import command
+
+    engine = connect(store_url, create=True, busy_seconds=1)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for i in range(3):
+            connection.execute(
+                text(
+                    "INSERT INTO scores (score_id, lead_id, goal, model_version, cutoff, score, grade, probability, points, "
+                    "features, reasons, stored) "
+                    "VALUES (:id, 'ada', 'qualified', '3', :cutoff, 61, 'B', NULL, 61.25, :features, '[]', true)"
+                ),
+                {"id": f"id{i}", "cutoff": i, "features": b"\x00\xff" * 4},
+            )
+    engine.dispose()
+    store = open_store(store_url)
+    held = store.recent_scores(limit=5)
+    assert [(row.score_id, row.route, row.features) for row in held] == [
+        (f"id{i}", "champion", b"\x00\xff" * 4) for i in (2, 1, 0)
+    ]
+    assert store.last_score("ada") == held[0]
+    beside = held[0]._replace(score_id=id_beside("id2"), model_version="4", route="challenger")
+    store.log_scores([beside])
+    assert store.last_score("ada") == held[0]
+    assert len(store.score_pairs(goal="qualified", limit=5)) == 1
+    store.close()
+
+
+def test_a_service_of_the_version_before_can_go_on_logging(store):
+    """Its rows name no route; they are a champion's."""
+    with store._engine.execution_options(writes=True).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO scores (score_id, lead_id, goal, model_version, cutoff, score, grade, points, features, reasons, stored) "
+                "VALUES ('id', 'ada', 'qualified', '3', 1, 61, 'B', 61.25, :features, '[]', true)"
+            ),
+            {"features": b""},
+        )
+    assert store.last_score("ada").route == "champion"
 
 
 def test_a_store_made_before_there_were_accounts_gets_them(store_url):
