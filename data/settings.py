@@ -6,7 +6,7 @@ The environment is an argument: nothing here reads it by itself. A misspelt ``LE
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,10 @@ PREFIX = "LEADLOOP_"
 NAMES = (
     "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
     "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE", "LEADLOOP_LOG",
-    "LEADLOOP_WORKERS",
+    "LEADLOOP_WORKERS", "LEADLOOP_SHADOW",
 )  # fmt: skip
 LOGS = ("text", "json")
+SHADOWS = ("off", "challenger")
 # Read by the test suite alone; set in a shell they must not keep the command from starting.
 _FOR_TESTS = ("LEADLOOP_TEST_POSTGRES", "LEADLOOP_SHARED_DATA")
 
@@ -40,6 +41,7 @@ class Settings:
     intake : file with rules of channels and left-out visits (``data.intake``). ``LEADLOOP_INTAKE``, default none.
     workers : processes that answer requests; more than one needs PostgreSQL. ``LEADLOOP_WORKERS``, default 1.
     log : how the service's workers write their log, ``text`` or ``json`` (an object a line). ``LEADLOOP_LOG``, default ``text``.
+    shadow : ``challenger`` has the challenger score beside the champion, logged and never answered. ``LEADLOOP_SHADOW``, default ``off``.
     """
 
     home: Path = Path("var")
@@ -53,6 +55,7 @@ class Settings:
     intake: Path | None = None
     workers: int = 1
     log: str = "text"
+    shadow: str = "off"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -61,7 +64,8 @@ class Settings:
         Raises
         ------
         ConfigError
-            For an unknown ``LEADLOOP_`` name (with the nearest known one), an unknown goal, or a number that is none.
+            For an unknown ``LEADLOOP_`` name (with the nearest known one), an unknown goal, a word that is none of those known, or a number
+            that is none.
         """
         for name in env:
             if name.startswith(PREFIX) and name not in NAMES and name not in _FOR_TESTS:
@@ -71,9 +75,6 @@ class Settings:
         goal = given.get("LEADLOOP_GOAL", "qualified")
         if goal not in GOALS:
             raise ConfigError(f"LEADLOOP_GOAL: unknown goal {goal!r}{did_you_mean(goal, GOALS)}")
-        log = given.get("LEADLOOP_LOG", "text")
-        if log not in LOGS:
-            raise ConfigError(f"LEADLOOP_LOG must be {' or '.join(LOGS)}, not {log!r}")
         store_url = given.get("LEADLOOP_STORE", f"sqlite:///{home.as_posix()}/leadloop.db")
         workers = n_workers(given)
         if workers > 1 and store_url.startswith("sqlite"):
@@ -94,7 +95,8 @@ class Settings:
             ),
             intake=Path(given["LEADLOOP_INTAKE"]) if "LEADLOOP_INTAKE" in given else None,
             workers=workers,
-            log=log,
+            log=_one_of(given, "LEADLOOP_LOG", LOGS),
+            shadow=_one_of(given, "LEADLOOP_SHADOW", SHADOWS),
         )
 
 
@@ -102,6 +104,14 @@ def n_workers(env: Mapping[str, str]) -> int:
     """How many processes answer requests. Raises ConfigError for what is no whole number from 1 to 64."""
     given = {name: env[name].strip() for name in ("LEADLOOP_WORKERS",) if env.get(name, "").strip()}
     return _whole(given, "LEADLOOP_WORKERS", default=1, least=1, most=64)
+
+
+def _one_of(given: Mapping[str, str], name: str, known: Sequence[str]) -> str:
+    """The value of a setting that takes one of a few words; the first of them where nothing is given."""
+    word = given.get(name, known[0])
+    if word not in known:
+        raise ConfigError(f"{name} must be {' or '.join(known)}, not {word!r}")
+    return word
 
 
 def _whole(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

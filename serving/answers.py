@@ -223,6 +223,9 @@ class ModelOut(BaseModel):
     card: dict[str, Any] = Field(description="how it was made and how good it is")
     champion: str | None = Field(description="the champion the registry named last")
     refused: list[RefusedVersion] = Field(description="versions that failed their trial and do not serve")
+    shadow: str | None = Field(
+        description="the challenger that scores beside it, logged and never answered; null without one"
+    )
     registry_reachable: bool = Field(description="whether the registry answered the last time it was asked")
 
 

@@ -4,6 +4,9 @@ A thread in each process asks the registry which version is champion. A new one 
 put in the place of the old one, in one step: a request keeps the scorer it started with. Whatever goes wrong, the last good one keeps
 serving, also across restarts, from the copy on disk. A version that fails its trial is refused and tried again with growing pauses, and at
 once when it is made champion anew: it may have been mended in the registry.
+
+Any other alias, such as ``challenger``, is followed to the letter: nobody waits for its answers, so nothing serves in its place when it is
+gone or names a version that fails.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from data.errors import DamagedScorerError, LeadloopError
+from data.scorelog import CHAMPION
 from serving.problems import reason_of
 from serving.smoke import try_out
 from training.scorer.artifact import load_scorer_folder, scorer_hash
@@ -52,9 +56,9 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the last look at the registry found, for people."""
+    """What the last look at the registry found, for people; ``named`` is the version its alias names."""
 
-    champion: str | None = None
+    named: str | None = None
     refused: dict[str, str] = field(default_factory=dict)
     trouble: str | None = None
 
@@ -73,9 +77,10 @@ class LiveScorer:
 
     Parameters
     ----------
-    registry : answers which version is champion and hands out its files.
+    registry : answers which version an alias names and hands out its files.
     goal : what is predicted.
-    folder : where copies are kept; shared by the processes of one service.
+    folder : where copies are kept; shared by the processes of one service, and by no other alias.
+    alias : which alias is followed.
     poll_seconds : how often the registry is asked. While it does not answer, the pauses grow up to a minute.
     trial : raises when a folder's scorer must not serve; runs the scorer in a process of its own.
     seconds : a clock that never goes back; the pauses before a refused version is tried again go by it.
@@ -88,6 +93,7 @@ class LiveScorer:
         *,
         goal: str,
         folder: Path,
+        alias: str = CHAMPION,
         poll_seconds: float,
         trial: Callable[[Path], None] = try_out,
         seconds: Callable[[], float] = time.monotonic,
@@ -95,6 +101,9 @@ class LiveScorer:
     ) -> None:
         self.goal = goal
         self.watch = Watch()
+        self._alias = alias
+        self._is_to_answer = alias == CHAMPION
+        self._where = "" if self._is_to_answer else " in shadow"
         self._registry = registry
         self._folder = Path(folder)
         self._poll_seconds = poll_seconds
@@ -132,10 +141,11 @@ class LiveScorer:
         self._thread = threading.Thread(target=self._watch, name="leadloop-live", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, *, patience: float = 10.0) -> None:
+        """End the watch; what serves goes on serving. A look under way is waited for ``patience`` seconds."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=patience)
             self._thread = None
 
     def take_up_copy(self) -> None:
@@ -148,23 +158,30 @@ class LiveScorer:
                 raise DamagedScorerError(f"the copy of version {number} was altered")
             # These very bytes passed the trial before, and the sums are compared before anything is parsed.
             self._served = _load(folder, number)
-            logger.info("serving version %s from the copy on disk", number)
+            logger.info("serving version %s from the copy on disk%s", number, self._where)
         except FileNotFoundError:
             return
         except (LeadloopError, OSError, ValueError, KeyError, TypeError) as fault:
             logger.warning("the copy on disk cannot serve: %s", reason_of(fault))
 
     def look(self) -> None:
-        """Ask the registry once and follow its champion. Raises what the registry raises; the served model stays."""
-        number = self._registry.resolve(self.goal, "champion")
+        """Ask the registry once and follow its alias. Raises what the registry raises; the served model stays."""
+        number = self._registry.resolve(self.goal, self._alias)
         served = self._served
         if number is not None and (served is None or served.version != number) and self._is_due(number):
             self._exchange(number)
-        self.watch = Watch(champion=number, refused=self._whys())
+        if not self._is_to_answer and self._served is not None and self._served.version != number:
+            self._leave_off()
+        self.watch = Watch(named=number, refused=self._whys())
+
+    def _leave_off(self) -> None:
+        logger.info("%s serves%s no longer", self._name(), self._where)
+        self._served = None
+        (self._folder / _CURRENT).unlink(missing_ok=True)
 
     def _is_due(self, number: str) -> bool:
         refusal = self._refused.get(number)
-        is_named_anew = self.watch.champion != number
+        is_named_anew = self.watch.named != number
         return refusal is None or is_named_anew or self._seconds() >= refusal.next_try
 
     def _whys(self) -> dict[str, str]:
@@ -180,16 +197,16 @@ class LiveScorer:
             self._refused[number] = Refusal(str(fault), self._seconds() + pause, pause)
             shutil.rmtree(folder, ignore_errors=True)
             logger.error(
-                "version %s is refused, %s keeps serving; it is tried again in %.0f s: %s",
+                "version %s is refused%s; it is tried again in %.0f s: %s",
                 number,
-                self._name(),
+                f", {self._name()} keeps serving" if self._is_to_answer else self._where,
                 pause,
                 fault,
             )
             return
         self._refused.pop(number, None)
         _write_note(self._folder, {"version": number, "hash": scorer_hash(folder)})
-        logger.info("version %s serves", number)
+        logger.info("version %s serves%s", number, self._where)
         self._forget_old(number)
 
     def _made_ready(self, number: str, folder: Path) -> Served:
@@ -225,18 +242,19 @@ class LiveScorer:
                 pause = self._poll_seconds
                 if self._is_away:
                     self._is_away = False
-                    logger.info("the registry can be followed again, %s serves", self._name())
+                    logger.info("the registry can be followed again, %s serves%s", self._name(), self._where)
             except Exception as fault:
                 # Whatever it is, it must not end the watch: the served model stays, and the next look may succeed.
                 if not self._is_away:
                     self._is_away = True
                     logger.warning(
-                        "the registry cannot be followed, %s keeps serving: %s",
+                        "the registry cannot be followed, %s keeps serving%s: %s",
                         self._name(),
+                        self._where,
                         reason_of(fault),
                     )
                 why = str(fault) if isinstance(fault, LeadloopError) else type(fault).__name__
-                self.watch = Watch(self.watch.champion, self._whys(), trouble=why)
+                self.watch = Watch(self.watch.named, self._whys(), trouble=why)
                 pause = min(max(pause, 0.1) * 2, _LONGEST_WAIT)
             self._told(self)
             self._stop.wait(pause)

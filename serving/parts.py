@@ -16,6 +16,7 @@ from serving.metrics import Counts, Uncounted
 from serving.problems import no_model
 from serving.rates import Rates
 from serving.scoring import Scoring
+from serving.shadow import Shadow
 from serving.writer import Clock, Writer
 
 
@@ -29,6 +30,7 @@ class Parts:
     live : which model serves.
     keyring : who may call.
     rates : how often.
+    shadow : where a challenger scores beside the champion; None when the setting is off.
     clock : microseconds since 1970 UTC.
     max_body_bytes : longest body, also after unpacking.
     body_seconds : how long a body may take to arrive.
@@ -51,6 +53,7 @@ class Parts:
     score_patience: float = 1.0
     write_patience: float = 10.0
     rates: Rates = field(default_factory=Rates)
+    shadow: Shadow | None = None
 
     def served(self) -> Served:
         """The model for this request. Raises Problem 503 when none serves yet."""
@@ -60,7 +63,9 @@ class Parts:
         return served
 
     def scoring(self) -> Scoring:
-        return Scoring(self.store, self.writer, clock=self.clock, patience=self.score_patience)
+        return Scoring(
+            self.store, self.writer, clock=self.clock, patience=self.score_patience, shadow=self.shadow
+        )
 
     async def body(self, request: Request) -> Any:
         """The request's JSON, strictly read."""

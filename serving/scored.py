@@ -10,6 +10,7 @@ from typing import Any
 
 from data.accounts import Spans
 from data.domain import format_instant
+from data.scorelog import CHAMPION
 from data.snapshots import LeadHistory, snapshots_of
 from data.store import ScoreRow
 from serving.answers import N_REASONS, number_or_none, shown_ids
@@ -18,7 +19,6 @@ from serving.messages import LeadMessage
 from serving.problems import Problem
 from training.scorer.reasons import LeadReasons
 
-ROUTE = "champion"
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 Answer = dict[str, Any]
@@ -87,7 +87,7 @@ def answers_of(
             "scored_at": scored_at,
             "goal": scorer.goal,
             "horizon_days": scorer.horizon_days,
-            "route": ROUTE,
+            "route": CHAMPION,
             "stored": item.is_stored,
             "degraded": is_degraded,
             "conflicts": len(item.conflicts),

@@ -20,6 +20,7 @@ from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
 from serving.scored import Answer, Beside, ConflictKey, Seen, answers_of
+from serving.shadow import Shadow
 from serving.writer import STORE_FAULTS, Clock, Next, Writer
 
 logger = logging.getLogger("leadloop.serving")
@@ -36,13 +37,23 @@ class Scoring:
     store, writer : where leads are kept; the writer's thread is the only one that writes.
     clock : microseconds since 1970 UTC, for answers made without the store.
     patience : seconds a score waits for the store before it is made from the request alone.
+    shadow : where a challenger scores the same leads again, once their scores are committed; None: nowhere.
     """
 
-    def __init__(self, store: Store, writer: Writer, *, clock: Clock, patience: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        *,
+        clock: Clock,
+        patience: float,
+        shadow: Shadow | None = None,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._patience = patience
+        self._shadow = shadow
 
     async def score(
         self, messages: Sequence[LeadMessage], served: Served, *, with_reasons: bool = True
@@ -78,7 +89,7 @@ class Scoring:
         ):  # the leads were kept, but the store went away before it told who else is of their companies
             return await self._degraded(messages, served, with_reasons)
         try:
-            await self._writer.run(lambda _: self._store.log_scores(rows), patience=patience)
+            await self._writer.run(lambda _: self._log(rows, seen), patience=patience)
         except Problem:
             # The leads are kept and the scores are right; the log gets them when the store is back.
             self._log_later(rows)
@@ -102,8 +113,14 @@ class Scoring:
         seen = self._keep(messages, now)
         answers, rows = answers_of(seen, served, now, beside=self._beside(now), with_reasons=with_reasons)
         if rows:
-            self._store.log_scores(rows)
+            self._log(rows, seen)
         return answers
+
+    def _log(self, rows: list[ScoreRow], seen: Sequence[Seen | Problem]) -> None:
+        self._store.log_scores(rows)
+        shadow = self._shadow
+        if shadow is not None and rows:
+            self._writer.after_commit(lambda: shadow.follow(seen, rows))
 
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """Write what is to be kept, then read every history once."""

@@ -23,8 +23,9 @@ from starlette.types import ASGIApp
 
 from data.errors import DamagedStoreError
 from data.intake import load_intake
+from data.scorelog import CHALLENGER
 from data.settings import Settings, n_workers
-from data.store import open_store
+from data.store import Store, open_store
 from serving import connections
 from serving.app import build_app
 from serving.garbage import settle_garbage
@@ -35,10 +36,11 @@ from serving.limits import BodyLimit, bound_answers
 from serving.live import LiveScorer
 from serving.log_lines import write_json_lines
 from serving.metric_paths import bound_metric_paths
-from serving.metrics import Metrics
+from serving.metrics import Metrics, ShadowMetrics
 from serving.orphans import leave_with_parent
 from serving.parts import Parts
 from serving.problems import store_damaged
+from serving.shadow import Shadow
 from serving.tracing import trace_only_where_collected
 from serving.writer import Writer
 from training.scorer.registry import Registry
@@ -73,6 +75,12 @@ def service_metrics() -> Metrics:
     return Metrics()
 
 
+@cache
+def shadow_metrics() -> ShadowMetrics:
+    """Those of a challenger in shadow, where there may be one."""
+    return ShadowMetrics()
+
+
 def damage(settings: Settings) -> DamagedStoreError | None:
     """What is broken in the store's file, which queries may never notice; about a second for each GB."""
     try:
@@ -101,6 +109,9 @@ def start_parts(settings: Settings) -> Parts:
     )
     writer.start()
     live.start()
+    shadow = shadow_of(settings, store, writer, live) if settings.shadow == CHALLENGER else None
+    if shadow is not None:
+        shadow.start()
     return Parts(
         store=store,
         writer=writer,
@@ -110,7 +121,23 @@ def start_parts(settings: Settings) -> Parts:
         max_body_bytes=settings.max_body_bytes,
         metrics=metrics,
         intake=intake,
+        shadow=shadow,
     )
+
+
+def shadow_of(settings: Settings, store: Store, writer: Writer, champion: LiveScorer) -> Shadow:
+    """The challenger beside the champion, with a registry and copies of its own: it holds nobody up."""
+    counts = shadow_metrics()
+    challenger = LiveScorer(
+        Registry(settings.registry_url, home=settings.home),
+        goal=settings.goal,
+        folder=settings.home / "serving" / f"{settings.goal}.{CHALLENGER}",
+        alias=CHALLENGER,
+        poll_seconds=settings.poll_seconds,
+        told=lambda _: counts.beside(shadow.version()),
+    )
+    shadow = Shadow(store, writer, champion=champion, challenger=challenger, counts=counts)
+    return shadow
 
 
 @bentoml.service(
@@ -154,6 +181,8 @@ class LeadScorer:
         parts, self.parts, front.app, front.parts = self.parts, None, None, None
         if parts is not None:
             self.give_back.stop()
+            if parts.shadow is not None:
+                parts.shadow.stop()
             parts.live.stop()
             parts.writer.stop()
             parts.store.close()

@@ -5,7 +5,8 @@ committed together: one flush to disk acknowledges many requests. A job's result
 
 Each job gets its own time, taken while the transaction is held and always later than the job before. So whatever a score did not see
 because it was not committed yet also carries a later ``received_at``, and a later retraining sees exactly what the score saw. Jobs of one
-kind that wait side by side may be done as one (``run_together``): one read of the store then serves many requests.
+kind that wait side by side may be done as one (``run_together``): one read of the store then serves many requests. What is to follow a job
+only once it is committed is left behind with ``after_commit``.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Writer:
         self._clock = clock
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._last = 0
+        self._afterwards: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -77,6 +79,13 @@ class Writer:
     def submit(self, do: Callable[[int], T]) -> Future[T]:
         """Queue ``do(now)``; the future holds its result once that is committed. Raises Problem 503 when too much waits already."""
         return self._queue(lambda now, _: [do(now())], None)
+
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Called by a job: ``do`` is called once the transaction under way is committed, and never if it is not.
+
+        It runs in the writer's thread, after those who wait have got their results, so it must be quick.
+        """
+        self._afterwards.append(do)
 
     def _queue(self, do: Callable[[Next, list[Any]], list[T]], item: Any) -> Future[T]:
         if self._waiting.qsize() >= _MOST_WAITING or self._thread is None:
@@ -132,6 +141,7 @@ class Writer:
     def _commit(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
+        self._afterwards = []
         try:
             with self._store.transaction():
                 results = [
@@ -152,6 +162,13 @@ class Writer:
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.promise.set_result(result)
+            afterwards, self._afterwards = self._afterwards, []
+            for do_next in afterwards:
+                try:
+                    do_next()
+                except Exception as fault:
+                    # What was committed is acknowledged already, and the writer must go on.
+                    logger.error("what was to follow a write failed: %s", reason_of(fault))
 
     def _now(self) -> int:
         self._last = max(self._clock(), self._last + 1)

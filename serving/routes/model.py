@@ -35,7 +35,8 @@ def routes(parts: Parts) -> APIRouter:
     )
     async def show_model(request: Request, if_none_match: IfNoneMatch = None) -> Response:
         """The version that serves, how it was made, how good it is, and what it looks at."""
-        served, watch = parts.served(), parts.live.watch
+        served, watch, shadow = parts.served(), parts.live.watch, parts.shadow
+        refused = {**({} if shadow is None else shadow.challenger.watch.refused), **watch.refused}
         scorer = served.scorer
         content = {
             "model_version": served.version,
@@ -48,8 +49,9 @@ def routes(parts: Parts) -> APIRouter:
                 {"name": f.name, "group": f.group, "topic": f.topic, "says": f.says} for f in scorer.features
             ],
             "card": without_nan(served.card),
-            "champion": watch.champion,
-            "refused": [{"version": number, "why": why} for number, why in watch.refused.items()],
+            "champion": watch.named,
+            "refused": [{"version": number, "why": why} for number, why in refused.items()],
+            "shadow": None if shadow is None else shadow.version(),
             "registry_reachable": watch.trouble is None,
         }
         headers = {"X-Model-Version": served.version}

@@ -24,12 +24,13 @@ def test_every_name_is_read():
         "LEADLOOP_HOME": "h", "LEADLOOP_STORE": "postgresql+psycopg://db/leads", "LEADLOOP_REGISTRY": "http://mlflow:5000",
         "LEADLOOP_GOAL": "won", "LEADLOOP_HOST": "0.0.0.0", "LEADLOOP_PORT": "8080", "LEADLOOP_POLL_SECONDS": "0.5",
         "LEADLOOP_MAX_BODY_BYTES": "2048", "LEADLOOP_INTAKE": "intake.toml", "LEADLOOP_LOG": "json", "LEADLOOP_WORKERS": "3",
+        "LEADLOOP_SHADOW": "challenger",
     }  # fmt: skip
     assert tuple(env) == NAMES
     assert Settings.from_env(env) == Settings(
         home=Path("h"), store_url="postgresql+psycopg://db/leads", registry_url="http://mlflow:5000", goal="won",
         host="0.0.0.0", port=8080, poll_seconds=0.5, max_body_bytes=2048,
-        intake=Path("intake.toml"), log="json", workers=3,
+        intake=Path("intake.toml"), log="json", workers=3, shadow="challenger",
     )  # fmt: skip
 
 
@@ -47,6 +48,9 @@ def test_every_name_is_read():
         ("LEADLOOP_WORKERS", "0", "whole number from 1 to 64"),
         ("LEADLOOP_WORKERS", "2", "the store is SQLite"),
         ("LEADLOOP_LOG", "xml", "must be text or json, not 'xml'"),
+        ("LEADLOOP_SHADOW", "on", "must be off or challenger, not 'on'"),
+        ("LEADLOOP_SHADOW", "champion", "must be off or challenger, not 'champion'"),
+        ("LEADLOOP_SHADOV", "off", "did you mean 'LEADLOOP_SHADOW'"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(name, value, says):

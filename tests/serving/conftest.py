@@ -24,6 +24,7 @@ from serving.app import build_app
 from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
 from serving.parts import Parts
+from serving.shadow import Shadow
 from serving.writer import Writer
 from training.scorer.additive import Additive, Affine
 from training.scorer.artifact import save_scorer
@@ -74,10 +75,11 @@ def make_scorer(*, slope: float = 0.2, features: FeatureSet | None = None) -> Sc
 
 @dataclass
 class FolderRegistry:
-    """Versions as folders; ``champion`` and ``is_away`` are set by the test."""
+    """Versions as folders; ``champion``, ``challenger`` and ``is_away`` are set by the test."""
 
     folder: Path
     champion: str | None = None
+    challenger: str | None = None
     is_away: bool = False
     fetched: list[str] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ class FolderRegistry:
     def resolve(self, goal: str, alias: str) -> str | None:
         if self.is_away:
             raise RegistryError("the model registry did not answer")
-        return self.champion
+        return self.challenger if alias == "challenger" else self.champion
 
     def fetch(self, goal: str, number: str, *, into: Path) -> Path:
         if self.is_away:
@@ -156,9 +158,10 @@ def make_service(
     champion: bool = True,
     store_url: str | None = None,
     seconds: Any = time.monotonic,
+    shadow: Any = None,
     **options: Any,
 ) -> Service:
-    """A service on a fresh store; with a champion unless told otherwise."""
+    """A service on a fresh store; with a champion unless told otherwise. ``shadow`` are options of a challenger in shadow, version 8."""
     folder.mkdir(parents=True, exist_ok=True)
     clock = SettableClock()
     store = open_store(store_url or f"sqlite:///{folder / 'store.db'}", busy_seconds=0.3)
@@ -173,11 +176,26 @@ def make_service(
     writer = Writer(store, clock=clock)
     writer.start()
     keyring = Keyring(store.keys, monotonic=seconds)
+    if shadow is not None:
+        registry.register("8", make_scorer(slope=0.4))
+        registry.challenger = "8"
+        challenger = LiveScorer(
+            registry,
+            goal="qualified",
+            folder=folder / "challenger",
+            alias="challenger",
+            poll_seconds=0.05,
+            trial=lambda _: None,
+        )
+        challenger.look()
+        options["shadow"] = Shadow(store, writer, champion=live, challenger=challenger, **shadow)
     parts = Parts(store=store, writer=writer, live=live, keyring=keyring, clock=clock, **options)
     return Service(parts, build_app(parts), store, live, registry, clock, seconds)
 
 
 def stop_service(service: Service) -> None:
+    if service.parts.shadow is not None:
+        service.parts.shadow.stop()
     service.live.stop()
     service.parts.writer.stop()
     service.store.close()

@@ -11,7 +11,7 @@ import pytest
 
 from data.errors import DamagedScorerError, RegistryError
 from features.meaning import MEANING
-from serving.live import LiveScorer
+from serving.live import LiveScorer, Watch
 from serving.smoke import try_out
 from tests.serving.conftest import FolderRegistry, Service, make_scorer
 
@@ -86,7 +86,7 @@ def test_no_champion_keeps_what_serves(registry: FolderRegistry, tmp_path: Path)
     registry.champion = None
     live.look()
     assert version_of(live) == "1"
-    assert live.watch.champion is None
+    assert live.watch.named is None
 
 
 def test_a_damaged_version_is_refused_remembered_and_reported(
@@ -299,3 +299,102 @@ def until(holds) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# -- another alias than the champion's: followed to the letter ----------------------------------------------------
+
+
+@pytest.fixture
+def shadowed(registry: FolderRegistry, tmp_path: Path) -> LiveScorer:
+    """Follows the challenger, which is version 2."""
+    registry.challenger = "2"
+    live = live_of(registry, tmp_path / "challenger", alias="challenger", trial=try_out)
+    live.look()
+    return live
+
+
+def test_a_challenger_is_followed_beside_the_champion(registry: FolderRegistry, shadowed: LiveScorer):
+    assert (version_of(shadowed), shadowed.watch.named) == ("2", "2")
+    registry.register("3", make_scorer(slope=0.5))
+    registry.challenger = "3"
+    shadowed.look()
+    assert version_of(shadowed) == "3"
+
+
+def test_no_challenger_serves_nothing_until_there_is_one(registry: FolderRegistry, tmp_path: Path):
+    live = live_of(registry, tmp_path / "challenger", alias="challenger")
+    live.look()
+    assert (version_of(live), live.watch) == (None, Watch())
+    registry.challenger = "2"
+    live.look()
+    assert version_of(live) == "2"
+
+
+def test_a_challenger_that_vanishes_serves_no_longer_also_not_after_a_restart(
+    registry: FolderRegistry, shadowed: LiveScorer, tmp_path: Path
+):
+    registry.challenger = None
+    shadowed.look()
+    assert (version_of(shadowed), shadowed.watch.named) == (None, None)
+    again = live_of(registry, tmp_path / "challenger", alias="challenger")
+    again.take_up_copy()
+    assert version_of(again) is None
+    registry.challenger = "2"
+    shadowed.look()
+    assert version_of(shadowed) == "2"
+    assert registry.fetched == ["2"]
+
+
+def test_a_damaged_challenger_is_refused_and_the_one_before_does_not_stand_in(
+    registry: FolderRegistry, shadowed: LiveScorer, caplog
+):
+    folder = registry.register("3", make_scorer(slope=0.5))
+    whole = broken(folder)
+    registry.challenger = "3"
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5):
+            shadowed.look()
+    assert version_of(shadowed) is None
+    assert registry.fetched == ["2", "3"]
+    assert "SHA256SUMS" in shadowed.watch.refused["3"]
+    [said] = [r.getMessage() for r in caplog.records if "is refused" in r.message]
+    assert "version 3 is refused in shadow" in said
+    assert "keeps serving" not in said
+    (folder / "scorer.json").write_bytes(whole)
+    registry.challenger = None
+    shadowed.look()
+    registry.challenger = "3"
+    shadowed.look()
+    assert (version_of(shadowed), shadowed.watch.refused) == ("3", {})
+
+
+def test_a_refused_challenger_is_tried_again_with_growing_pauses(registry: FolderRegistry, tmp_path: Path):
+    seconds = [0.0]
+    registry.challenger = "2"
+    broken(registry.folder / "2")
+    live = live_of(
+        registry, tmp_path / "challenger", alias="challenger", trial=try_out, seconds=lambda: seconds[0]
+    )
+    tried = []
+    for second in range(0, 500, 20):
+        seconds[0] = float(second)
+        before = len(registry.fetched)
+        live.look()
+        tried += [second] * (len(registry.fetched) - before)
+    assert tried == [0, 60, 180, 420]
+
+
+def test_while_the_registry_is_away_the_challenger_goes_on(registry: FolderRegistry, shadowed: LiveScorer):
+    registry.is_away = True
+    with pytest.raises(RegistryError):
+        shadowed.look()
+    assert version_of(shadowed) == "2"
+
+
+def test_a_challenger_is_taken_up_from_its_own_copy_after_a_restart(
+    registry: FolderRegistry, shadowed: LiveScorer, tmp_path: Path
+):
+    registry.is_away = True
+    again = live_of(registry, tmp_path / "challenger", alias="challenger")
+    again.take_up_copy()
+    assert version_of(again) == "2"

@@ -224,7 +224,7 @@ def answers(service: Service) -> dict[str, list[Any]]:
     service.post("/v1/outcomes", WON)
     conflict = service.post("/v1/outcomes", {**WON, "kind": "lost"})
     bot = {**VISIT, "lead_id": "ada", "touchpoint_id": "t2", "user_agent": "Googlebot/2.1"}
-    service.live.watch = type(service.live.watch)(champion="9", refused={"9": "altered"})
+    service.live.watch = type(service.live.watch)(named="9", refused={"9": "altered"})
     found = {
         "scoreLead": scored,
         "scoreLeads": [bulk],
