@@ -21,6 +21,7 @@ from leadloop.notebook import (
     reproduce,
     rollback,
     scores,
+    shadow,
     snapshots,
     train,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "reproduce",
     "rollback",
     "scores",
+    "shadow",
     "snapshots",
     "train",
 ]

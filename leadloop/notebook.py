@@ -28,7 +28,7 @@ from data.store import open_store as _open_store
 from features.defining import read_features
 from features.spec import Feature
 from leadloop.attribution import attribute
-from leadloop.upkeep import check_grades, grades, recalibrate
+from leadloop.upkeep import check_grades, grades, recalibrate, shadow
 from training.insights.charts import figures
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
@@ -47,7 +47,7 @@ from training.scorer.scorer import Scorer
 __all__ = [
     "attribute", "build_dataset", "check_grades", "fit_table", "grades", "import_tables", "judge", "load_scorer",
     "open_registry", "open_store", "promote", "recalibrate", "register", "reproduce", "rollback", "scores",
-    "snapshots", "train",
+    "shadow", "snapshots", "train",
 ]  # fmt: skip
 
 Moment = datetime | str | int | None

@@ -1,4 +1,4 @@
-"""The Python front door to keeping a version fitting: its base rate and its grades."""
+"""The Python front door to keeping a version fitting: its base rate, its grades, and what would come next."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from leadloop.notebook import Moment
     from training.loop.capacity import VolumeAlarm
     from training.loop.recalibration import Shift
+    from training.loop.shadow import ShadowReport
 
 # The score log is looked through for one week; more scores than this in a week are told from the newest ones.
 _MOST_SCORES = 200_000
@@ -78,6 +79,17 @@ def check_grades(
         row for row in (store or open_store()).recent_scores(limit=_MOST_SCORES) if row.goal == known.goal
     ]
     return volume_alarm(rows, policy, version=known.number, now=instant(now))
+
+
+def shadow(store: Store | None = None, *, newest: int = 10_000) -> ShadowReport:
+    """What the challenger in shadow said beside the answers, over its ``newest`` scores: ``.contrasts``, ``.why``.
+
+    Raises NotEnoughDataError when no challenger has scored yet; a service with ``LEADLOOP_SHADOW=challenger`` has it do so.
+    """
+    from leadloop.notebook import existing_store, settings
+    from training.loop.shadow import shadow_report
+
+    return shadow_report((store or existing_store()).score_pairs(goal=settings().goal, limit=newest))
 
 
 def _known(version: ModelVersion | str) -> ModelVersion:
