@@ -105,20 +105,19 @@ class Shadow:
         return served.version
 
     def start(self) -> None:
-        """Begin to watch the challenger and to score."""
-        self.challenger.start()
+        """Begin to watch the challenger and to score, as soon as a champion serves: its own trial comes first."""
         self._stop.clear()
-        self._thread = threading.Thread(target=self._work, name="leadloop-shadow", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="leadloop-shadow", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the piece under way, drop what waits, and end. What was handed to the writer is still written."""
         self._stop.set()
         self._wake.set()
-        self.challenger.stop(patience=_STOP_SECONDS)
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
+        self.challenger.stop(patience=_STOP_SECONDS)
         with self._lock:
             left = len(self._waiting)
             self._waiting.clear()
@@ -149,6 +148,13 @@ class Shadow:
                 )
             self._wake.set()
         self._drop(left_out)
+
+    def _run(self) -> None:
+        while self._champion.current() is None:
+            if self._stop.wait(_LOOK_SECONDS):
+                return
+        self.challenger.start()
+        self._work()
 
     def _work(self) -> None:
         while True:

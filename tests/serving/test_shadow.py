@@ -82,11 +82,11 @@ class Shadowed:
         self.shadow.challenger.look()
 
 
-def make_shadowed(folder: Path, **options) -> Shadowed:
+def make_shadowed(folder: Path, *, champion: bool = True, **options) -> Shadowed:
     counted = CollectorRegistry()
     counts = ShadowMetrics(registry=counted)
     shadow = {"counts": counts, "gather_seconds": 0.01, **options}
-    return Shadowed(make_service(folder, shadow=shadow), counted)
+    return Shadowed(make_service(folder, champion=champion, shadow=shadow), counted)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_what_came_after_the_cutoff_does_not_count_though_it_is_there_when_the_s
     assert values["n_pricing_views_7d"] == 0.0
 
 
-def test_leads_of_many_cutoffs_share_a_matrix_and_count_as_if_alone(store: Store):
+def test_leads_of_many_cutoffs_share_a_matrix_and_count_as_if_alone(light: Store):
     """One of the companies has more leads than are told apart, and more came between the cutoffs."""
     start = NOW - 10 * DAY
     leads = [
@@ -180,8 +180,8 @@ def test_leads_of_many_cutoffs_share_a_matrix_and_count_as_if_alone(store: Store
         )
         for i in range(1_150)
     ]
-    store.add_leads(leads, now=NOW)
-    store.add_links(
+    light.add_leads(leads, now=NOW)
+    light.add_links(
         [Link(f"m{i}", f"l{i}", "l1", start + 1_120, received_at=start + 1_120) for i in (3, 40, 60)], now=NOW
     )
     scorer = make_scorer(slope=0.4)
@@ -189,13 +189,13 @@ def test_leads_of_many_cutoffs_share_a_matrix_and_count_as_if_alone(store: Store
     for i in (0, 1, 2, 20, 60, 77, 980, 1_010, 1_100, 1_149):
         for cutoff in (start + i, start + 1_060, start + 1_119, start + 1_120, start + 40 * DAY):
             if cutoff >= start + i:
-                history = store.histories([f"l{i}"], cutoff=cutoff)[f"l{i}"]
+                history = light.histories([f"l{i}"], cutoff=cutoff)[f"l{i}"]
                 waiting.append(Waiting(history, f"l{i}", True, f"{i} {cutoff}", "7", cutoff))
     waiting.append(Waiting(LeadHistory("new", NOW), "", False, "new", "7", NOW))
-    rows = rows_of(waiting, Served(scorer, "8"), store)
+    rows = rows_of(waiting, Served(scorer, "8"), light)
     assert [row.score_id for row in rows] == [id_beside(lead.score_id) for lead in waiting]
     for row, lead in zip(rows[:-1], waiting[:-1], strict=True):
-        alone = scorer.matrix(snapshots_at(store, [lead.lead_id], cutoff=lead.cutoff))
+        alone = scorer.matrix(snapshots_at(light, [lead.lead_id], cutoff=lead.cutoff))
         assert row.features == alone.X[0].tobytes(), lead.score_id
     counted = np.array(
         [np.frombuffer(row.features)[scorer.features.names.index("n_account_leads")] for row in rows]
@@ -428,6 +428,33 @@ def test_stopping_ends_the_thread_and_drops_what_waits(still: Shadowed):
     still.shadow.stop()
     assert threading.active_count() == before
     assert still.post("/v1/score", {"employees": 41}).status_code == 200
+
+
+def test_the_challenger_is_not_looked_for_before_a_champion_serves(tmp_path: Path):
+    """Both trials at once would make the first champion wait."""
+    made = make_shadowed(tmp_path, champion=False)
+    try:
+        made.name(None)
+        made.registry.challenger = "8"
+        made.shadow.start()
+        made.service.parts.writer.submit(lambda _: None).result(10)
+        assert made.shadow.challenger.current() is None
+        made.registry.register("7", make_scorer())
+        made.registry.champion = "7"
+        made.service.live.look()
+        until(lambda: made.shadow.version() == "8")
+        made.waited_for(made.post("/v1/score", {"employees": 40}).json())
+    finally:
+        stop_service(made.service)
+
+
+def test_stopping_before_a_champion_serves_ends_the_thread(tmp_path: Path):
+    made = make_shadowed(tmp_path, champion=False)
+    made.shadow.start()
+    thread = made.shadow._thread
+    stop_service(made.service)
+    assert thread is not None
+    assert not thread.is_alive()
 
 
 def test_stopping_does_not_wait_for_a_store_that_is_away(shadowed: Shadowed, monkeypatch: pytest.MonkeyPatch):

@@ -157,8 +157,17 @@ def test_two_workers_each_score_what_they_answered(tmp_path: Path, postgres_url:
     promote(tmp_path, register(tmp_path, make_scorer(slope=0.1), now=NOW))
     register(tmp_path, make_scorer(slope=0.3), now=NOW)
     with serving(tmp_path, n_workers=2, LEADLOOP_SHADOW="challenger", LEADLOOP_STORE=postgres_url) as two:
-        until(lambda: two.log.read_text().count("version 2 serves in shadow") + two.log.read_text().count(
-            "serving version 2 from the copy on disk in shadow") == 2, "one of the workers has no challenger")  # fmt: skip
+
+        def loaded(version: str, where: str = "") -> int:
+            log = two.log.read_text().splitlines()
+            said = (
+                f"version {version} serves{where}",
+                f"serving version {version} from the copy on disk{where}",
+            )
+            return sum(line.endswith(said) for line in log)
+
+        until(lambda: loaded("1") == 2, "one of the workers has no champion")
+        until(lambda: loaded("2", " in shadow") == 2, "one of the workers has no challenger")
         answers = [two.post("/v1/score", {**LEAD, "lead_id": f"l{i}"}).json() for i in range(40)]
         assert {answer["model_version"] for answer in answers} == {"1"}
         with closing(open_store(postgres_url)) as store:
