@@ -8,14 +8,17 @@ test holds to it, and which does the work for leads with many touchpoints and fo
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import count
+from operator import itemgetter
+from typing import Any, cast
 
 import numpy as np
 
 from data.accounts import MOST_LEADS, Spans, account_of, hashes
 from data.domain import DAY, PROFILE_FIELDS, Touchpoint
-from data.ledger import sorted_touchpoints
+from data.ledger import TEXT_COLUMNS, sorted_touchpoints
 from data.mail_domains import DOMAIN_KINDS
 from data.snapshots import LeadHistory, Value, snapshots_of
 from features.breadth import standing_beside
@@ -35,6 +38,9 @@ from features.profile import (
 )
 from features.spec import Feature, FeatureSet
 from features.titles import SENIORITIES
+
+# A touchpoint is a tuple, and its columns are asked for by place.
+_TEXT = {column: itemgetter(Touchpoint._fields.index(column)) for column in TEXT_COLUMNS}
 
 Beside = Callable[[list[str]], Spans]
 
@@ -106,10 +112,11 @@ class _Told:
         self._texts: dict[str, list[str]] = {}
 
     def codes(self, column: str) -> list[int]:
-        index: dict[str | None, int] = {None: -1}
-        found = [index.setdefault(getattr(t, column), len(index) - 1) for t in self._seen]
+        index: defaultdict[str | None, int] = defaultdict(count().__next__)
+        index[None] = -1
+        found = list(map(index.__getitem__, map(_TEXT[column], self._seen)))
         del index[None]
-        self._texts[column] = list(index)  # type: ignore[arg-type]
+        self._texts[column] = cast("list[str]", list(index))
         return found
 
     def values(self) -> list[float]:
@@ -117,8 +124,7 @@ class _Told:
         return [math.nan if t.value is None else float(t.value) + 0.0 for t in self._seen]
 
     def named(self, column: str, wanted: dict[str, str]) -> list[str | None]:
-        get = wanted.get
-        return [get(getattr(t, column)) for t in self._seen]
+        return list(map(wanted.get, map(_TEXT[column], self._seen)))
 
     def text(self, column: str, code: float) -> str | None:
         """The text behind a code that was written into the row."""
