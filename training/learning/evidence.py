@@ -48,7 +48,7 @@ def choosing(config: TrainConfig, n: int) -> TrainConfig:
 def only_labels_teach_few(config: TrainConfig, n: int) -> TrainConfig:
     """The settings without ``also_learn`` below an evidence of 400 leads.
 
-    Folds so small cannot tell whether it helps, and it was seen to cost up to 1 % of the log loss there.
+    Folds so small cannot tell whether it helps. A cautious rule: on draws of 500 + 500 outcomes the log loss was 0.8 % less without it.
     """
     return config if n >= FULL_TREES else replace(config, also_learn=())
 
