@@ -37,17 +37,10 @@ class OtherLeads:
         n = np.full(self._n, np.nan)
         if len(self._rows):
             window = None if window_days is None else round(window_days * DAY)
-            n[self._rows] = np.minimum(
-                self._of_one(window) if self._n == 1 else self._of_all(window), MOST_LEADS
-            )
+            n[self._rows] = np.minimum(self._standing(window), MOST_LEADS)
         return n
 
-    def _of_one(self, window: int | None) -> int:
-        return standing_beside(
-            self._spans, self._accounts[0], own=self._own[0], cutoff=int(self._cutoffs[0]), window=window
-        )
-
-    def _of_all(self, window: int | None) -> np.ndarray:
+    def _standing(self, window: int | None) -> np.ndarray:
         everyone, own = self._groups
         return everyone.standing(self._accounts, self._cutoffs, window) - own.standing(
             _both(self._accounts, self._own), self._cutoffs, window

@@ -65,8 +65,7 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
     X = touchpoint_values(snapshots, features)
     profiles = Profiles(snapshots)
     used: dict[str, tuple[str, ...]] = {}
-    names, columns = _columns(features)
-    is_one = len(X) == 1
+    names, columns = columns_of(features)
     for place, name, feature, text in columns:
         coded: Coded
         if text:
@@ -86,16 +85,12 @@ def build_matrix(snapshots: Snapshots, features: FeatureSet, *, levels: Levels |
                 f"levels lack the category {name!r}; they have {', '.join(sorted(levels)) or 'none'}"
             )
         used[name] = wanted
-        if is_one:  # one lead alone: no need to translate every level
-            own = coded.codes[0]
-            X[0, place] = np.nan if own < 0 else _places(wanted).get(coded.levels[own], len(wanted))
-        else:
-            X[:, place] = _codes(coded.levels, wanted)[coded.codes]
+        X[:, place] = _codes(coded.levels, wanted)[coded.codes]
     return Matrix(names, X, used)
 
 
 @lru_cache(maxsize=64)
-def _columns(features: FeatureSet) -> tuple:
+def columns_of(features: FeatureSet) -> tuple:
     """All names, and the columns that touchpoint values do not end: (place, name, definition, its touchpoint column or "")."""
     return features.names, tuple(
         (place, f.name, f, str(f.column) if f.reads_touchpoints else "")
@@ -106,9 +101,6 @@ def _columns(features: FeatureSet) -> tuple:
 
 def _own_codes(column: np.ndarray) -> np.ndarray:
     """Whole codes of a float column, -1 for NaN."""
-    if len(column) == 1:
-        code = float(column[0])
-        return np.array((-1 if code != code else int(code),))
     return np.where(np.isnan(column), -1.0, column).astype(np.int64)
 
 
@@ -119,13 +111,13 @@ def _occurring(coded: Coded) -> tuple[str, ...]:
 
 def _codes(own: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray:
     """Code in ``wanted`` for each of our own levels; the last entry, which -1 picks, is NaN."""
-    place = _places(tuple(wanted))
+    place = places_of(tuple(wanted))
     other = len(wanted)
     return np.array([*[place.get(level, other) for level in own], np.nan], dtype=np.float64)
 
 
 @lru_cache(maxsize=1_024)
-def _places(levels: tuple[str, ...]) -> dict[str, int]:
+def places_of(levels: tuple[str, ...]) -> dict[str, int]:
     return {level: code for code, level in enumerate(levels)}
 
 

@@ -19,13 +19,12 @@ import numpy as np
 from data.accounts import MOST_LEADS, Spans, account_of, hashes
 from data.domain import DAY, PROFILE_FIELDS, Touchpoint
 from data.ledger import TEXT_COLUMNS, sorted_touchpoints
-from data.mail_domains import DOMAIN_KINDS
 from data.snapshots import LeadHistory, Value, snapshots_of
 from features.breadth import standing_beside
 from features.companies import SIZE_BANDS
 from features.executor import plan_for_few
 from features.few import MOST
-from features.matrix import Levels, Matrix, build_matrix
+from features.matrix import Levels, Matrix, build_matrix, columns_of, places_of
 from features.profile import (
     FIRM_OF_BAND,
     FIRMS,
@@ -60,19 +59,9 @@ class OneLead:
         # Of no lead: says early, and in the words of everybody, when a category has no levels.
         self._blank = build_matrix(snapshots_of([(LeadHistory("", 0), 0)]), features, levels=levels)
         self._few = plan_for_few(features)
-        self._codes = {
-            name: {level: float(code) for code, level in enumerate(own)} for name, own in self._levels.items()
-        }
         self._columns = [
-            (
-                place,
-                f.name,
-                f,
-                str(f.column) if f.reads_touchpoints else "",
-                len(self._levels.get(f.name, ())),
-            )
-            for place, f in enumerate(features)
-            if f.is_category or not f.reads_touchpoints
+            (place, feature, text, places_of(tuple(self._levels.get(name, ()))))
+            for place, name, feature, text in columns_of(features)[1]
         ]
 
     def matrix(self, history: LeadHistory, cutoff: int, *, beside: Beside | None = None) -> Matrix:
@@ -88,13 +77,13 @@ class OneLead:
         if view.age:
             few.write(view, row)
         profile = _Profile(history, cutoff, beside)
-        for place, name, feature, column, n_levels in self._columns:
+        for place, feature, column, codes in self._columns:
             value = view.text(column, row[place]) if column else profile.value(feature)
             if isinstance(value, str):
-                row[place] = self._codes[name].get(value, float(n_levels))
+                row[place] = codes.get(value, len(codes))
             else:
                 row[place] = math.nan if value is None else value
-        return Matrix(self._blank.names, np.array([row]), self._blank.levels)
+        return Matrix(self._blank.names, np.array([row], dtype=np.float64), self._blank.levels)
 
 
 class _Told:
@@ -154,7 +143,7 @@ class _Profile:
                 found = self._fields.get(str(feature.column))
                 return None if found is None else number_of(found)
             case "domain_kind":
-                return self._level("domain_kind") or DOMAIN_KINDS[DOMAIN_KINDS.index("missing")]
+                return self._level("domain_kind") or "missing"
             case "seniority_by_size":
                 return self._seniority_by_size()
             case "completeness":

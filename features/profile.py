@@ -81,8 +81,6 @@ class Profiles:
         if found is None:
             return self._unknown(())
         codes, values = found
-        if codes is _FIRST:
-            return Coded(_FIRST, (folded_text(values[0]),))
         index: dict[str, int] = {}
         table = [index.setdefault(text, len(index)) for text in map(folded_text, values)]
         return Coded(_spread(table, codes), tuple(index))
@@ -92,8 +90,6 @@ class Profiles:
         if found is None:
             return np.full(len(self._snapshots), np.nan)
         codes, values = found
-        if codes is _FIRST:
-            return np.array((number_of(values[0]),))
         return np.array([*map(number_of, values), math.nan])[codes]
 
     def _either(self, levels: tuple[str, ...], *sources: tuple[str, Callable[[object], str | None]]) -> Coded:
@@ -104,11 +100,6 @@ class Profiles:
             if found is None:
                 continue
             codes, values = found
-            if codes is _FIRST and out is None:
-                level = derive(values[0])
-                if level is not None:
-                    return Coded(np.array((levels.index(level),)), levels)
-                continue
             place = [-1 if (level := derive(value)) is None else levels.index(level) for value in values]
             mine = _spread(place, codes)
             out = mine if out is None else np.where(out >= 0, out, mine)
@@ -133,13 +124,6 @@ class Profiles:
         return Coded(np.where(kind.codes < 0, missing, kind.codes), DOMAIN_KINDS)
 
     def _completeness(self) -> np.ndarray:
-        if len(self._snapshots) == 1:
-            n_known = sum(
-                self._distinct(field) is not None
-                for field in PROFILE_FIELDS
-                if field in self._snapshots.fields
-            )
-            return np.array((n_known / len(PROFILE_FIELDS),))
         known = np.zeros(len(self._snapshots), dtype=np.int64)
         for field in PROFILE_FIELDS:
             if field in self._snapshots.fields and (found := self._distinct(field)):
@@ -160,9 +144,6 @@ def is_numeric(column: np.ndarray) -> bool:
 
 def _distinct(column: np.ndarray) -> tuple[np.ndarray, list[object]] | None:
     values: Sequence[object] = column.tolist()
-    if len(values) == 1:  # one lead alone: the same answer without the bookkeeping
-        value = plain_value(values[0])
-        return (_FIRST, [value]) if is_known(value) else None
     index: dict[object, int] = {None: -1}
     kinds = set(map(type, values))
     if not kinds <= _PLAIN:
@@ -182,7 +163,6 @@ def _distinct(column: np.ndarray) -> tuple[np.ndarray, list[object]] | None:
 
 
 _PLAIN = frozenset({str, float, int, type(None)})
-_FIRST = np.zeros(1, dtype=np.int64)
 
 
 def plain_value(value: object) -> object:

@@ -102,3 +102,10 @@ def test_rows_do_not_share_their_memory():
 
 def levels_of(features: FeatureSet) -> dict[str, tuple[str, ...]]:
     return {f.name: ("email", "paid_search") for f in features if f.is_category}
+
+
+def test_whole_numbers_alone_are_float64_too():
+    counts = FeatureSet((define("count"), define("nunique", column="type")))
+    alone, usual = both(LeadHistory("ada", NOON, (), [touchpoint(NOON)]), NOON, counts, {})
+    assert alone.X.dtype == np.float64
+    assert alone.X.tobytes() == usual.X.tobytes()
