@@ -7,10 +7,7 @@ large as it ever was. Once in a while it is asked to give back what it does not 
 from __future__ import annotations
 
 import ctypes
-import logging
 import threading
-
-logger = logging.getLogger("leadloop.serving")
 
 EVERY_SECONDS = 30.0
 

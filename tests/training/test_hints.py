@@ -12,7 +12,6 @@ from data.errors import ConfigError
 from training.learning.candidates import Hint, fit_scorecard
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
-from training.learning.evidence import FULL_TREES, only_labels_teach_few
 from training.learning.fitting import FEWEST_SAID, fit_parts
 from training.learning.folds import time_folds
 from training.learning.ridge import with_settled_ridge
@@ -106,9 +105,3 @@ def test_later_leads_decide_whether_the_statements_teach():
 def test_what_may_also_be_learned_is_a_closed_list():
     with pytest.raises(ConfigError, match="did you mean 'disqualified'"):
         TrainConfig(also_learn=("disqualifed",))
-
-
-def test_few_outcomes_teach_alone():
-    config = TrainConfig()
-    assert only_labels_teach_few(config, FULL_TREES) == config
-    assert only_labels_teach_few(config, FULL_TREES - 1) == replace(config, also_learn=())

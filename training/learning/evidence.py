@@ -45,14 +45,6 @@ def choosing(config: TrainConfig, n: int) -> TrainConfig:
     )
 
 
-def only_labels_teach_few(config: TrainConfig, n: int) -> TrainConfig:
-    """The settings without ``also_learn`` below an evidence of 400 leads.
-
-    Folds so small cannot tell whether it helps. A cautious rule: on draws of 500 + 500 outcomes the log loss was 0.8 % less without it.
-    """
-    return config if n >= FULL_TREES else replace(config, also_learn=())
-
-
 def believed(found: Affine, margin: np.ndarray, weight: np.ndarray, n: int) -> Affine:
     """A calibration as far as an evidence of ``n`` leads supports its level; the slope, which holds itself back, is kept.
 

@@ -22,7 +22,7 @@ from training.learning.choice import Choice, Progress, choose, out_of_fold
 from training.learning.config import TrainConfig
 from training.learning.dataset import Dataset
 from training.learning.evaluation import Evaluation
-from training.learning.evidence import believed, choosing, evidence, only_labels_teach_few
+from training.learning.evidence import believed, choosing, evidence
 from training.learning.fitting import Parts, fit_parts
 from training.learning.folds import split_newest, time_folds
 from training.learning.golden import golden_of
@@ -94,7 +94,7 @@ def train(
     dataset = with_likeness(without_blocked(dataset, leaks), config=config, seed=seed)
     folds = time_folds(dataset.rows, n_folds=config.n_folds, among=older)
     n = evidence(y[older], dataset.lead_numbers[older])
-    fitting = with_settled_ridge(dataset, folds, config=only_labels_teach_few(config, n), seed=seed)
+    fitting = with_settled_ridge(dataset, folds, config=config, seed=seed)
     oof = out_of_fold(dataset, folds, config=choosing(fitting, n), seed=seed, progress=progress)
     choice = choose(oof, y[oof.rows], weight[oof.rows], config=choosing(config, n))
     margin = oof.margins[choice.candidate]
