@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Select, select, text
 
 from data import tables
 from data.database import AMONG, ids_for, insert_new
+from data.turns import Turns
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _BESIDE = "-challenger"
@@ -73,43 +74,47 @@ def id_beside(score_id: str) -> str:
     return score_id + _BESIDE
 
 
-def append(connection: Connection, rows: Sequence[ScoreRow]) -> None:
-    """Append scores; those already there by id stay."""
-    insert_new(connection, tables.scores, ScoreRow._fields, list[tuple[Any, ...]](rows))
+class ScoreLog:
+    """The past scores of one store."""
 
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
 
-def recent(connection: Connection, *, limit: int) -> list[ScoreRow]:
-    """The last ``limit`` scores that were answered, newest first."""
-    statement = _of_champion.order_by(tables.scores.c.seq.desc()).limit(limit)
-    return [ScoreRow(*row) for row in connection.execute(statement)]
+    def append(self, rows: Sequence[ScoreRow]) -> None:
+        """Append scores that were given; one that is there already by ``score_id`` stays as it is."""
+        with self._turns.write() as connection:
+            insert_new(connection, tables.scores, ScoreRow._fields, list[tuple[Any, ...]](rows))
 
+    def recent(self, *, limit: int) -> list[ScoreRow]:
+        """The last ``limit`` scores that were answered, newest first."""
+        return self._found(_of_champion.order_by(tables.scores.c.seq.desc()).limit(limit))
 
-def by_id(connection: Connection, score_id: str) -> ScoreRow | None:
-    """The score of this id, a challenger's too."""
-    row = connection.execute(_rows.where(tables.scores.c.score_id == score_id)).first()
-    return ScoreRow(*row) if row else None
+    def by_id(self, score_id: str) -> ScoreRow | None:
+        """The score of this id, a challenger's too; None when there is none."""
+        return next(iter(self._found(_rows.where(tables.scores.c.score_id == score_id))), None)
 
+    def last_of(self, lead_id: str) -> ScoreRow | None:
+        """The newest answered score of a lead, None when it was never scored."""
+        own = _of_champion.where(tables.scores.c.lead_id == lead_id)
+        return next(iter(self._found(own.order_by(tables.scores.c.seq.desc()).limit(1))), None)
 
-def last_of(connection: Connection, lead_id: str) -> ScoreRow | None:
-    """The newest answered score of a lead, None when it has none."""
-    statement = (
-        _of_champion.where(tables.scores.c.lead_id == lead_id).order_by(tables.scores.c.seq.desc()).limit(1)
-    )
-    row = connection.execute(statement).first()
-    return ScoreRow(*row) if row else None
+    def pairs(self, *, goal: str, limit: int) -> list[tuple[Told, Told | None]]:
+        """What challengers said in their last ``limit`` scores, newest first, each with the answer about the same lead at the same cutoff.
 
+        The answer is None where it is no longer in the log.
+        """
+        with self._turns.read() as connection:
+            newest = connection.execute(_newest_of_challenger, {"goal": goal, "limit": limit}).fetchall()
+            dialect = connection.dialect.name
+            answered = text(f"SELECT score_id, {_told} FROM scores WHERE score_id {AMONG[dialect]}")
+            ids = [row[0].removesuffix(_BESIDE) for row in newest]
+            known: dict[str, Told] = {}
+            for start in range(0, len(ids), _CHUNK):
+                among = ids_for(dialect, ids[start : start + _CHUNK])
+                for score_id, *told in connection.execute(answered, among):
+                    known[score_id] = Told(*told)
+        return [(Told(*row[1:]), known.get(score_id)) for row, score_id in zip(newest, ids, strict=True)]
 
-def pairs(connection: Connection, *, goal: str, limit: int) -> list[tuple[Told, Told | None]]:
-    """What challengers said in their last ``limit`` scores, newest first, each with the answer about the same lead at the same cutoff.
-
-    The answer is None where it is no longer in the log.
-    """
-    newest = connection.execute(_newest_of_challenger, {"goal": goal, "limit": limit}).fetchall()
-    dialect = connection.dialect.name
-    answered = text(f"SELECT score_id, {_told} FROM scores WHERE score_id {AMONG[dialect]}")
-    ids = [row[0].removesuffix(_BESIDE) for row in newest]
-    known: dict[str, Told] = {}
-    for start in range(0, len(ids), _CHUNK):
-        for score_id, *told in connection.execute(answered, ids_for(dialect, ids[start : start + _CHUNK])):
-            known[score_id] = Told(*told)
-    return [(Told(*row[1:]), known.get(score_id)) for row, score_id in zip(newest, ids, strict=True)]
+    def _found(self, statement: Select[Any]) -> list[ScoreRow]:
+        with self._turns.read() as connection:
+            return [ScoreRow(*row) for row in connection.execute(statement)]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, func, select, text
 
-from data import account_rows, columns, migrations, reading, scorelog, tables
+from data import account_rows, columns, migrations, reading, tables
 from data.accounts import Spans
 from data.columns import TrainingTables
 from data.conflicts import Added, conflicting, held_rows
@@ -25,7 +25,7 @@ from data.errors import DamagedStoreError
 from data.keys import Keys
 from data.patches import add_some_leads
 from data.replies import Replies
-from data.scorelog import ScoreRow, Told
+from data.scorelog import ScoreLog
 from data.snapshots import LeadHistory
 from data.turns import Turns
 
@@ -89,6 +89,7 @@ class Store:
     ----------
     keys : who may call the service.
     replies : answers kept for requests that are sent again.
+    scores : the log of past scores.
     """
 
     def __init__(self, engine: Engine, *, url: str, busy_seconds: float) -> None:
@@ -97,6 +98,7 @@ class Store:
         self._turns = Turns(engine, busy_seconds=busy_seconds)
         self.keys = Keys(self._turns)
         self.replies = Replies(self._turns)
+        self.scores = ScoreLog(self._turns)
         self.on_close: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -250,31 +252,6 @@ class Store:
     def read_training(self) -> TrainingTables:
         """Everything about all created leads in columns, read in short pages so that writers go on meanwhile."""
         return columns.read_training(self._turns.read)
-
-    def log_scores(self, rows: Sequence[ScoreRow]) -> None:
-        """Append scores that were given; one that is there already by ``score_id`` stays as it is."""
-        with self._turns.write() as connection:
-            scorelog.append(connection, rows)
-
-    def recent_scores(self, *, limit: int) -> list[ScoreRow]:
-        """The last scores that were answered, newest first."""
-        with self._turns.read() as connection:
-            return scorelog.recent(connection, limit=limit)
-
-    def score_by_id(self, score_id: str) -> ScoreRow | None:
-        """The score of this id, a challenger's too; None when there is none."""
-        with self._turns.read() as connection:
-            return scorelog.by_id(connection, score_id)
-
-    def last_score(self, lead_id: str) -> ScoreRow | None:
-        """The newest answered score of a lead, None when it was never scored."""
-        with self._turns.read() as connection:
-            return scorelog.last_of(connection, lead_id)
-
-    def score_pairs(self, *, goal: str, limit: int) -> list[tuple[Told, Told | None]]:
-        """The last scores of challengers, newest first, each with the answered one it stands beside (None when that is gone)."""
-        with self._turns.read() as connection:
-            return scorelog.pairs(connection, goal=goal, limit=limit)
 
     def counts(self) -> dict[str, int]:
         """Rows of ``leads``, ``profiles``, ``touchpoints``, ``outcomes``, ``links`` and ``scores``."""

@@ -76,7 +76,7 @@ def check_grades(
             f"version {known.number} has no grades from capacity; choose them with `leadloop grades --per-week N`"
         )
     rows = [
-        row for row in (store or open_store()).recent_scores(limit=_MOST_SCORES) if row.goal == known.goal
+        row for row in (store or open_store()).scores.recent(limit=_MOST_SCORES) if row.goal == known.goal
     ]
     return volume_alarm(rows, policy, version=known.number, now=instant(now))
 
@@ -89,7 +89,7 @@ def shadow(store: Store | None = None, *, newest: int = 10_000) -> ShadowReport:
     from leadloop.notebook import existing_store, settings
     from training.loop.shadow import shadow_report
 
-    return shadow_report((store or existing_store()).score_pairs(goal=settings().goal, limit=newest))
+    return shadow_report((store or existing_store()).scores.pairs(goal=settings().goal, limit=newest))
 
 
 def _known(version: ModelVersion | str) -> ModelVersion:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from data.domain import format_instant
-from data.store import ScoreRow
+from data.scorelog import ScoreRow
 from features.matrix import Matrix
 from serving.live import LiveScorer
 from training.scorer.reasons import value_of

@@ -10,7 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from data.store import ScoreRow
+from data.scorelog import ScoreRow
 from serving.live import LiveScorer
 
 if TYPE_CHECKING:

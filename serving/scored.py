@@ -10,9 +10,8 @@ from typing import Any
 
 from data.accounts import Spans
 from data.domain import format_instant
-from data.scorelog import CHAMPION
+from data.scorelog import CHAMPION, ScoreRow
 from data.snapshots import LeadHistory, snapshots_of
-from data.store import ScoreRow
 from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
 from serving.messages import LeadMessage

@@ -14,8 +14,9 @@ from itertools import groupby
 
 from starlette.concurrency import run_in_threadpool
 
+from data.scorelog import ScoreRow
 from data.snapshots import LeadHistory, ProfileVersion
-from data.store import ScoreRow, Store
+from data.store import Store
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
@@ -117,7 +118,7 @@ class Scoring:
         return answers
 
     def _log(self, rows: list[ScoreRow], seen: Sequence[Seen | Problem]) -> None:
-        self._store.log_scores(rows)
+        self._store.scores.append(rows)
         shadow = self._shadow
         if shadow is not None and rows:
             self._writer.after_commit(lambda: shadow.follow(seen, rows))
@@ -196,7 +197,7 @@ class Scoring:
             return
         try:
             # Written when the store is back; nobody waits for it.
-            self._writer.submit(lambda _: self._store.log_scores(rows))
+            self._writer.submit(lambda _: self._store.scores.append(rows))
         except Problem:
             logger.warning("%d scores are not logged: too much waits for the store already", len(rows))
 

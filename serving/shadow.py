@@ -18,9 +18,9 @@ from typing import Protocol
 import numpy as np
 
 from data.accounts import Spans, account_of
-from data.scorelog import CHALLENGER, id_beside
+from data.scorelog import CHALLENGER, ScoreRow, id_beside
 from data.snapshots import LeadHistory, snapshots_of
-from data.store import ScoreRow, Store
+from data.store import Store
 from serving.answers import number_or_none
 from serving.live import LiveScorer, Served
 from serving.problems import Problem, reason_of
@@ -182,7 +182,7 @@ class Shadow:
         leads = [lead for lead in piece if lead.answered_by != served.version]
         try:
             rows = rows_of(leads, served, self._store)
-            if rows and self._is_written(self._writer.submit(lambda _: self._store.log_scores(rows))):
+            if rows and self._is_written(self._writer.submit(lambda _: self._store.scores.append(rows))):
                 self._counts.shadowed(rows)
         except Exception as fault:
             # Whatever it is, it must not end the thread: the next leads may do.

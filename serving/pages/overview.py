@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.domain import format_instant
-from data.store import ScoreRow
+from data.scorelog import ScoreRow
 from serving.live import Served
 from serving.parts import Parts
 from serving.problems import reason_of
@@ -130,7 +130,7 @@ def _topics(card: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _last_scores(parts: Parts, served: Served | None) -> list[dict[str, Any]] | None:
     try:
-        rows = parts.store.recent_scores(limit=_LAST_SCORES)
+        rows = parts.store.scores.recent(limit=_LAST_SCORES)
     except STORE_FAULTS as fault:
         logger.warning("the last scores cannot be read: %s", reason_of(fault))
         return None

@@ -64,7 +64,7 @@ def routes(parts: Parts) -> APIRouter:
     async def explain_lead(request: Request, lead_id: LeadId) -> Response:
         """Takes the last score apart: the points of every feature, from the numbers it was made of."""
         known = _checked(lead_id)
-        row = await _read(lambda: parts.store.last_score(known))
+        row = await _read(lambda: parts.store.scores.last_of(known))
         if row is None:
             if not await _read(lambda: parts.store.histories([known])):
                 raise _unknown()
@@ -102,7 +102,7 @@ def _view(parts: Parts, lead_id: str) -> dict[str, Any]:
     touchpoints = sorted(
         history.touchpoints, key=lambda t: (t.occurred_at, t.source, t.touchpoint_id), reverse=True
     )
-    last = parts.store.last_score(lead_id)
+    last = parts.store.scores.last_of(lead_id)
     return {
         "lead_id": lead_id,
         "created_at": format_instant(history.created_at),

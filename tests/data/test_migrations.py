@@ -1,10 +1,14 @@
 """The migrations make exactly the tables the code uses, from anywhere, and refuse what they do not know."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from data.database import connect
 from data.domain import LATEST, Link
@@ -13,6 +17,18 @@ from data.migrations import HEAD, alembic_config
 from data.scorelog import id_beside
 from data.store import open_store
 from data.tables import metadata
+
+
+@contextmanager
+def made_before(store_url: str, revision: str) -> Iterator[Connection]:
+    """A new store as a leadloop of that revision made it, to be filled."""
+    engine = connect(store_url, create=True, busy_seconds=1)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()
 
 
 def test_migrated_tables_equal_the_declared_ones(store_url, tmp_path, monkeypatch):
@@ -51,15 +67,8 @@ def test_a_foreign_database_is_left_alone(sqlite_url):
 
 
 def test_a_store_made_before_there_were_links_keeps_what_it_holds(store_url):
-    from alembic import command
-
-    engine = connect(store_url, create=True, busy_seconds=1)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+    with made_before(store_url, "0001") as connection:
         connection.execute(text("INSERT INTO leads (lead_id, created_at, received_at) VALUES ('ada', 1, 2)"))
-    engine.dispose()
     store = open_store(store_url)
     assert store.lead_ids() == ["ada"]
     assert store.add_links([Link("1", "cookie", "ada", 3)], now=3).new == 1
@@ -67,13 +76,7 @@ def test_a_store_made_before_there_were_links_keeps_what_it_holds(store_url):
 
 
 def test_scores_given_before_there_were_routes_are_the_champions(store_url):
-    from alembic import command
-
-    engine = connect(store_url, create=True, busy_seconds=1)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+    with made_before(store_url, "0004") as connection:
         for i in range(3):
             connection.execute(
                 text(
@@ -83,17 +86,16 @@ def test_scores_given_before_there_were_routes_are_the_champions(store_url):
                 ),
                 {"id": f"id{i}", "cutoff": i, "features": b"\x00\xff" * 4},
             )
-    engine.dispose()
     store = open_store(store_url)
-    held = store.recent_scores(limit=5)
+    held = store.scores.recent(limit=5)
     assert [(row.score_id, row.route, row.features) for row in held] == [
         (f"id{i}", "champion", b"\x00\xff" * 4) for i in (2, 1, 0)
     ]
-    assert store.last_score("ada") == held[0]
+    assert store.scores.last_of("ada") == held[0]
     beside = held[0]._replace(score_id=id_beside("id2"), model_version="4", route="challenger")
-    store.log_scores([beside])
-    assert store.last_score("ada") == held[0]
-    assert len(store.score_pairs(goal="qualified", limit=5)) == 1
+    store.scores.append([beside])
+    assert store.scores.last_of("ada") == held[0]
+    assert len(store.scores.pairs(goal="qualified", limit=5)) == 1
     store.close()
 
 
@@ -107,17 +109,11 @@ def test_a_service_of_the_version_before_can_go_on_logging(store):
             ),
             {"features": b""},
         )
-    assert store.last_score("ada").route == "champion"
+    assert store.scores.last_of("ada").route == "champion"
 
 
 def test_a_store_made_before_there_were_accounts_gets_them(store_url):
-    from alembic import command
-
-    engine = connect(store_url, create=True, busy_seconds=1)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+    with made_before(store_url, "0002") as connection:
         for lead_id, company in (("ada", "Acme"), ("bob", "Acme Ltd"), ("eve", "Acme"), ("zoe", "n/a")):
             parameters = {"id": lead_id, "fields": f'{{"company":"{company}"}}'}
             connection.execute(
@@ -135,7 +131,6 @@ def test_a_store_made_before_there_were_accounts_gets_them(store_url):
                 "VALUES ('crm', '1', 'eve', 'ada', 9, 9, false)"
             )
         )
-    engine.dispose()
     store = open_store(store_url)
     spans = store.account_spans(["acme"])
     assert sorted(zip(spans.since.tolist(), spans.until.tolist(), strict=True)) == [

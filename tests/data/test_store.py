@@ -7,7 +7,8 @@ import pytest
 
 from data.domain import DAY, Lead, Outcome, Touchpoint
 from data.errors import StoreError
-from data.store import Added, ScoreRow, Store, open_store, open_trial
+from data.scorelog import ScoreRow
+from data.store import Added, Store, open_store, open_trial
 
 NOW = 1_000 * DAY
 
@@ -225,13 +226,13 @@ def test_scores_are_logged_once_and_come_back_newest_first(store: Store):
         )
         for i in range(3)
     ]
-    store.log_scores(rows)
-    store.log_scores(rows[:1])
-    assert store.recent_scores(limit=2) == [rows[2], rows[1]]
-    assert store.score_by_id("id0") == rows[0]
-    assert store.score_by_id("nobody") is None
-    assert store.last_score("ada") == rows[2]
-    assert store.last_score("bob") is None
+    store.scores.append(rows)
+    store.scores.append(rows[:1])
+    assert store.scores.recent(limit=2) == [rows[2], rows[1]]
+    assert store.scores.by_id("id0") == rows[0]
+    assert store.scores.by_id("nobody") is None
+    assert store.scores.last_of("ada") == rows[2]
+    assert store.scores.last_of("bob") is None
 
 
 def test_opening_again_finds_what_was_there(store_url):

@@ -36,7 +36,7 @@ def logged(run: Shell, n: int, *, goal: str = "qualified", by: float = 4.0, with
         )  # fmt: skip
         rows += [row, beside]
     with closing(open_store(f"sqlite:///{run.home / 'leadloop.db'}")) as store:
-        store.log_scores(rows)
+        store.scores.append(rows)
 
 
 def test_the_table_and_one_sentence(run: Shell):

@@ -13,7 +13,7 @@ from tests.serving.conftest import Service
 def scored(service: Service, **said) -> tuple[float, float]:
     """(all, in 30 days) that the score saw; bit for bit what training sees where the lead was kept."""
     answer = service.post("/v1/score", said).json()
-    row = service.store.score_by_id(answer["score_id"])
+    row = service.store.scores.by_id(answer["score_id"])
     assert row is not None
     X = np.frombuffer(row.features)
     if answer["stored"]:
@@ -50,7 +50,7 @@ def test_a_bulk_sees_all_of_its_leads(service: Service):
     leads = [{"lead_id": f"l{k}", "email": f"{k}@{'acme' if k % 2 else 'bolt'}.io"} for k in range(80)]
     answers = service.post("/v1/score/bulk", {"leads": leads}).json()["results"]
     scorer = service.scorer
-    rows = [service.store.score_by_id(answer["score_id"]) for answer in answers]
+    rows = [service.store.scores.by_id(answer["score_id"]) for answer in answers]
     then = snapshots_at(service.store, [lead["lead_id"] for lead in leads], cutoff=rows[0].cutoff)
     X = build_matrix(then, scorer.features, levels=scorer.levels).X
     assert [row.features for row in rows] == [row.tobytes() for row in X]

@@ -55,7 +55,7 @@ def test_what_was_scored_is_what_training_sees_bit_for_bit(service: Service):
     score(service, lead_id="bob", anonymous_id="kiosk", title="CTO")
     said = {"lead_id": "ada", "anonymous_id": "cookie", "title": "CEO"}
     scored = score(service, **said)
-    row = service.store.score_by_id(scored["score_id"])
+    row = service.store.scores.by_id(scored["score_id"])
     assert row is not None
     # Later claims and merges change nothing of it.
     service.clock.forward(1)

@@ -52,7 +52,7 @@ def test_points_add_up(service: Service):
 def test_scored_at_is_the_cutoff_with_microseconds(service: Service):
     said = service.post("/v1/score", {"lead_id": "ada", "title": "CTO"}).json()
     assert said["scored_at"] == "2026-03-08T12:00:00.000000Z"
-    row = service.store.score_by_id(said["score_id"])
+    row = service.store.scores.by_id(said["score_id"])
     assert row is not None
     assert format_instant(row.cutoff) == said["scored_at"]
 
@@ -106,7 +106,7 @@ def test_held_and_inline_touchpoints_both_count(service: Service):
     service.store.add_leads([Lead("ada", NOW - 9 * DAY)], now=NOW - 9 * DAY)
     service.store.add_touchpoints([before], now=NOW - 3 * DAY)
     said = service.post("/v1/score", {"lead_id": "ada", "touchpoints": [VISIT]}).json()
-    row = service.store.score_by_id(said["score_id"])
+    row = service.store.scores.by_id(said["score_id"])
     assert row is not None
     X = np.frombuffer(row.features)
     touches = service.scorer.features.names.index("n_touches_30d")
@@ -221,7 +221,7 @@ def test_thousand_leads_score_like_the_scorer_on_snapshots_from_the_store(servic
                 if a[f"reason_{n}"] is not None
             ]
             theirs = [(r.sentence, r.points) for r in reasons[i].reasons[:5]]
-            row = service.store.score_by_id(a["score_id"])
+            row = service.store.scores.by_id(a["score_id"])
             assert row is not None
             different += (
                 a["points"] != scored.points[i]

@@ -63,7 +63,7 @@ class Shadowed:
         self.shadow._thread.start()
 
     def beside(self, answer: dict) -> ScoreRow | None:
-        return self.store.score_by_id(id_beside(answer["score_id"]))
+        return self.store.scores.by_id(id_beside(answer["score_id"]))
 
     def waited_for(self, answer: dict) -> ScoreRow:
         until(lambda: self.beside(answer) is not None)
@@ -107,15 +107,15 @@ def test_the_answer_is_the_champions_and_the_log_has_both_at_one_cutoff(shadowed
     answer = shadowed.post("/v1/score", {"lead_id": "ada", "title": "CEO", "touchpoints": [VISIT]}).json()
     row = shadowed.waited_for(answer)
     assert (answer["model_version"], answer["route"]) == ("7", "champion")
-    champions = shadowed.store.score_by_id(answer["score_id"])
+    champions = shadowed.store.scores.by_id(answer["score_id"])
     assert champions is not None
     assert (champions.model_version, champions.route) == ("7", "champion")
     assert (row.model_version, row.route, row.reasons) == ("8", "challenger", "[]")
     same = ("lead_id", "goal", "cutoff", "stored")
     assert [getattr(row, n) for n in same] == [getattr(champions, n) for n in same]
     assert row.points != champions.points
-    assert shadowed.store.last_score("ada") == champions
-    assert shadowed.store.recent_scores(limit=5) == [champions]
+    assert shadowed.store.scores.last_of("ada") == champions
+    assert shadowed.store.scores.recent(limit=5) == [champions]
 
 
 def test_readers_of_a_leads_score_see_the_champions(shadowed: Shadowed):
@@ -217,7 +217,7 @@ def test_a_bulk_is_scored_beside_in_order_and_its_problems_are_left_out(shadowed
     scorer = shadowed.challenger.scorer
     then = snapshots_at(service.store, [row.lead_id for row in rows], cutoff=rows[0].cutoff)
     assert b"".join(row.features for row in rows) == scorer.matrix(then).X.tobytes()
-    assert len(service.store.score_pairs(goal="qualified", limit=1_000)) == 598
+    assert len(service.store.scores.pairs(goal="qualified", limit=1_000)) == 598
     until(lambda: shadowed.scored == 598)
     assert shadowed.dropped == 0
 
@@ -228,7 +228,7 @@ def test_a_middling_list_is_scored_beside_too(shadowed: Shadowed):
     ]
     rows = [shadowed.waited_for(answer) for answer in answers]
     assert {row.lead_id for row in rows} == {""}
-    pairs = shadowed.store.score_pairs(goal="qualified", limit=50)
+    pairs = shadowed.store.scores.pairs(goal="qualified", limit=50)
     assert sorted(answered.points for _, answered in pairs) == sorted(a["points"] for a in answers)
 
 
@@ -237,7 +237,7 @@ def test_a_lead_that_is_not_kept_is_scored_from_what_it_said(shadowed: Shadowed)
     row = shadowed.waited_for(answer)
     assert (row.lead_id, row.stored) == ("", False)
     # Both have the same columns here, so the same numbers.
-    champions = shadowed.store.score_by_id(answer["score_id"])
+    champions = shadowed.store.scores.by_id(answer["score_id"])
     assert champions is not None
     assert row.features == champions.features
 
@@ -255,7 +255,7 @@ def test_challengers_own_features_are_computed(shadowed: Shadowed):
     answer = shadowed.post("/v1/score", {"employees": 40, "touchpoints": [VISIT]}).json()
     row = shadowed.waited_for(answer)
     assert row.model_version == "9"
-    champions = np.frombuffer(shadowed.store.score_by_id(answer["score_id"]).features)
+    champions = np.frombuffer(shadowed.store.scores.by_id(answer["score_id"]).features)
     assert np.frombuffer(row.features).tobytes() == champions[keep].tobytes()
 
 
@@ -357,7 +357,7 @@ def test_trouble_is_logged_once_counted_and_survived(
 
 def test_a_write_that_fails_is_counted_and_survived(shadowed: Shadowed, monkeypatch: pytest.MonkeyPatch):
     service = shadowed.service
-    known = service.store.log_scores
+    known = service.store.scores.append
 
     def full(rows):
         if rows[0].route == "challenger":
@@ -366,11 +366,11 @@ def test_a_write_that_fails_is_counted_and_survived(shadowed: Shadowed, monkeypa
         known(rows)
 
     with monkeypatch.context() as broken:
-        broken.setattr(service.store, "log_scores", full)
+        broken.setattr(service.store.scores, "append", full)
         assert service.post("/v1/score", {"lead_id": "ada", "employees": 40}).status_code == 200
         until(lambda: shadowed.dropped == 1.0)
     shadowed.waited_for(service.post("/v1/score", {"lead_id": "bob", "employees": 40}).json())
-    assert service.store.last_score("ada") is not None
+    assert service.store.scores.last_of("ada") is not None
 
 
 def test_a_degraded_answer_is_not_scored_beside(still: Shadowed, monkeypatch: pytest.MonkeyPatch):
@@ -381,7 +381,7 @@ def test_a_degraded_answer_is_not_scored_beside(still: Shadowed, monkeypatch: py
         broken.setattr(still.store, "add_leads", away)
         answer = still.post("/v1/score", {"lead_id": "ada", "employees": 40}).json()
     assert answer["degraded"]
-    until(lambda: still.store.score_by_id(answer["score_id"]) is not None)
+    until(lambda: still.store.scores.by_id(answer["score_id"]) is not None)
     assert not still.shadow._waiting
 
 
@@ -459,7 +459,7 @@ def test_stopping_before_a_champion_serves_ends_the_thread(tmp_path: Path):
 
 def test_stopping_does_not_wait_for_a_store_that_is_away(shadowed: Shadowed, monkeypatch: pytest.MonkeyPatch):
     service = shadowed.service
-    known, writing, is_back = service.store.log_scores, threading.Event(), threading.Event()
+    known, writing, is_back = service.store.scores.append, threading.Event(), threading.Event()
 
     def slow(rows):
         if rows[0].route == "challenger":
@@ -467,7 +467,7 @@ def test_stopping_does_not_wait_for_a_store_that_is_away(shadowed: Shadowed, mon
             is_back.wait(30)
         known(rows)
 
-    monkeypatch.setattr(service.store, "log_scores", slow)
+    monkeypatch.setattr(service.store.scores, "append", slow)
     answer = service.post("/v1/score", {"lead_id": "ada", "employees": 40}).json()
     assert writing.wait(10)
     thread = shadowed.shadow._thread
@@ -513,7 +513,7 @@ def test_switched_off_there_is_nothing_of_it(service: Service):
     assert service.parts.scoring()._shadow is None
     answer = service.post("/v1/score", {"employees": 40}).json()
     assert service.get("/v1/model").json()["shadow"] is None
-    assert service.store.score_by_id(id_beside(answer["score_id"])) is None
+    assert service.store.scores.by_id(id_beside(answer["score_id"])) is None
     assert not [t for t in threading.enumerate() if t.name == "leadloop-shadow"]
 
 

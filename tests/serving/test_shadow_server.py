@@ -52,8 +52,8 @@ def metrics(server: Server) -> list[str]:
 
 
 def beside(store: Store, answer: dict) -> ScoreRow:
-    until(lambda: store.score_by_id(id_beside(answer["score_id"])) is not None, "not scored in shadow")
-    row = store.score_by_id(id_beside(answer["score_id"]))
+    until(lambda: store.scores.by_id(id_beside(answer["score_id"])) is not None, "not scored in shadow")
+    row = store.scores.by_id(id_beside(answer["score_id"]))
     assert row is not None
     return row
 
@@ -75,7 +75,7 @@ def test_a_damaged_challenger_leaves_the_champion_untouched(server: Server, home
     ]
     assert "version 2 is refused in shadow" in server.log.read_text()
     with closing(open_store(store_url(home))) as store:
-        assert store.score_by_id(id_beside(answer.json()["score_id"])) is None
+        assert store.scores.by_id(id_beside(answer.json()["score_id"])) is None
 
 
 def test_a_sound_challenger_scores_beside_and_only_the_champion_answers(server: Server, home: Path):
@@ -94,17 +94,17 @@ def test_a_sound_challenger_scores_beside_and_only_the_champion_answers(server: 
     assert {(answer["model_version"], answer["route"]) for answer in answers} == {("1", "champion")}
     with closing(open_store(store_url(home))) as store:
         for answer in answers:
-            row, champions = beside(store, answer), store.score_by_id(answer["score_id"])
+            row, champions = beside(store, answer), store.scores.by_id(answer["score_id"])
             assert champions is not None
             assert (champions.route, champions.model_version) == ("champion", "1")
             assert (row.route, row.model_version) == ("challenger", number)
             assert (row.lead_id, row.cutoff) == (champions.lead_id, champions.cutoff)
             if row.lead_id:
-                assert store.last_score(row.lead_id) == champions
+                assert store.scores.last_of(row.lead_id) == champions
                 matrix = challenger.matrix(snapshots_at(store, [row.lead_id], cutoff=row.cutoff))
                 assert row.features == matrix.X[0].tobytes()
                 assert row.points == challenger.score_matrix(matrix).points[0]
-        assert len(store.score_pairs(goal="qualified", limit=1_000)) == len(answers)
+        assert len(store.scores.pairs(goal="qualified", limit=1_000)) == len(answers)
     shown = httpx.get(f"{server.url}/v1/leads/one%200", timeout=10).json()["last_score"]
     assert (shown["score_id"], shown["model_version"]) == (answers[0]["score_id"], "1")
 
@@ -145,7 +145,7 @@ def test_a_challenger_that_becomes_champion_or_is_taken_back_scores_beside_no_lo
     client.delete_registered_model_alias("leadloop-qualified", "challenger")
     until(lambda: model(server)["shadow"] is None, "it still scores")
     with closing(open_store(store_url(home))) as store:
-        assert store.score_by_id(id_beside(answer["score_id"])) is None
+        assert store.scores.by_id(id_beside(answer["score_id"])) is None
     server.stop()
     assert server.process.returncode == 0
     log = server.log.read_text()

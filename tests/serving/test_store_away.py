@@ -84,7 +84,7 @@ def test_degraded_scores_are_logged_when_the_store_is_back(hurried: Service):
     with locked(hurried):
         said = hurried.post("/v1/score", {"title": "CTO"}).json()
     hurried.parts.writer.stop()
-    row = hurried.store.score_by_id(said["score_id"])
+    row = hurried.store.scores.by_id(said["score_id"])
     assert row is not None
     assert (row.points, row.cutoff, row.stored) == (said["points"], NOW, False)
 
@@ -101,8 +101,9 @@ def test_views_say_so_when_the_store_does_not_answer(hurried: Service, monkeypat
     def away(*args, **options):
         raise StoreError("cannot reach PostgreSQL; check that it runs and that the store's address is right")
 
-    for name in ("histories", "recent_scores", "last_score"):
-        monkeypatch.setattr(hurried.store, name, away)
+    monkeypatch.setattr(hurried.store, "histories", away)
+    for name in ("recent", "last_of"):
+        monkeypatch.setattr(hurried.store.scores, name, away)
     assert_problem(hurried.get("/v1/leads/ada"), 503, "store_unavailable")
     page = hurried.get("/")
     assert page.status_code == 200

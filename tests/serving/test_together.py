@@ -67,7 +67,7 @@ def test_many_requests_at_once_get_their_own_answers(service: Service):
     assert [a["lead_id"] for a in answers] == [b["lead_id"] for b in bodies]
     by_country = {b["country"]: a["points"] for a, b in zip(answers, bodies, strict=True)}
     assert all(a["points"] == by_country[b["country"]] for a, b in zip(answers, bodies, strict=True))
-    assert {r.score_id for r in service.store.recent_scores(limit=50)} == {a["score_id"] for a in answers}
+    assert {r.score_id for r in service.store.scores.recent(limit=50)} == {a["score_id"] for a in answers}
 
 
 def test_one_request_that_breaks_does_not_take_the_others_along(service: Service):

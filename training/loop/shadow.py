@@ -77,7 +77,7 @@ class ShadowReport:
 
 
 def shadow_report(pairs: Sequence[Pair]) -> ShadowReport:
-    """What the log says of challengers; ``pairs`` are those of ``Store.score_pairs``, the newest first.
+    """What the log says of challengers; ``pairs`` are those of ``Store.scores.pairs``, the newest first.
 
     Raises NotEnoughDataError, which says how to switch the shadow on, when there is nothing to compare.
     """
