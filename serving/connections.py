@@ -153,11 +153,16 @@ def bounded(
 
 
 def install(door: Door) -> None:
-    """Make the HTTP server of this process, not started yet, use the deadlines and the door. Does nothing the second time."""
+    """Make the HTTP server of this process, not started yet, use the deadlines and the door. Does nothing the second time.
+
+    Heads are read by h11 also where httptools is installed, which the server would prefer: that one takes heads of any length and loses
+    the body of a request that offers to go over to HTTP/2, as Java's own client does with each.
+    """
     from uvicorn.protocols.http import auto
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     if not getattr(auto.AutoHTTPProtocol, "is_bounded", False):
-        made = bounded(auto.AutoHTTPProtocol, door=door)
+        made = bounded(H11Protocol, door=door)
         made.is_bounded = True  # type: ignore[attr-defined]
         auto.AutoHTTPProtocol = made
 

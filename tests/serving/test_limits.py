@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from uvicorn.protocols.http import auto
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serving.connections import LET_IN_A_TURN, Entrance, bounded
+from serving.connections import LET_IN_A_TURN, Entrance, bounded, install
 from serving.limits import BodyLimit
 from tests.serving.conftest import Service, assert_problem, make_service, stop_service
 
@@ -190,6 +191,35 @@ def test_what_is_no_http_is_told_so_in_a_problem(small: Service):
                 answer = everything(connection)
                 assert answer.startswith(b"HTTP/1.1 400 ")
                 assert document_of(answer)["code"] == "not_http"
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_who_offers_to_go_over_to_http_2_is_answered_here(small: Service, is_cut: bool):
+    """Java's own client offers it with every request; httptools would take the body for the other protocol and lose it."""
+    body = json.dumps(LEAD).encode()
+    head = (
+        b"POST /v1/score HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    with (
+        Listening(small.app, head_seconds=600) as there,
+        half_open(there, head if is_cut else head + body, 1) as [connection],
+    ):
+        if is_cut:
+            time.sleep(0.1)
+            connection.sendall(body)
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert "score" in json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def test_heads_are_read_by_h11_whatever_else_is_installed(monkeypatch: pytest.MonkeyPatch):
+    class OtherProtocol(asyncio.Protocol):
+        """What uvicorn chooses where httptools is installed."""
+
+    monkeypatch.setattr(auto, "AutoHTTPProtocol", OtherProtocol)
+    install(lambda app: app)
+    assert issubclass(auto.AutoHTTPProtocol, H11Protocol)
 
 
 def test_a_caller_that_does_not_read_is_dropped():
