@@ -44,7 +44,7 @@ class WithDefaults(APIRoute):
     """A call whose parameters may all be left out, and then are not looked for: FastAPI takes a tenth of a score to find none."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["query_string"] or scope["method"] not in self.methods:
+        if scope["query_string"] or scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
         else:
             response = await self.endpoint(Request(scope, receive))
