@@ -6,6 +6,7 @@ Everything it works with arrives as a value, so tests and other servers run it i
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from serving import pages, problems
 from serving.auth import Guard
@@ -13,6 +14,7 @@ from serving.limits import BodyLimit, Places
 from serving.once import Once
 from serving.parts import Parts
 from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints, whoami
+from serving.shortcut import Shortcut
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
 
@@ -28,10 +30,16 @@ def build_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for room in (score, leads, touchpoints, outcomes, links, model, openapi, whoami):
+    scores = score.routes(parts)
+    app.include_router(scores)
+    for room in (leads, touchpoints, outcomes, links, model, openapi, whoami):
         app.include_router(room.routes(parts))
     pages.install(app, parts)
     _describe_refusals(app)
+    [one_lead] = (
+        route for route in scores.routes if isinstance(route, APIRoute) and route.path == "/v1/score"
+    )
+    app.add_middleware(Shortcut, route=one_lead)
     app.add_middleware(Once, parts=parts)
     app.add_middleware(Places, most=parts.max_at_work)
     app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes, seconds=parts.body_seconds)

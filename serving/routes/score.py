@@ -6,10 +6,8 @@ from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from data.intake import Intake
 from serving.answers import BulkOut, ScoreOut, to_json
@@ -40,20 +38,9 @@ Lenient = Annotated[
 ]
 
 
-class WithDefaults(APIRoute):
-    """A call whose parameters may all be left out, and then are not looked for: FastAPI takes a tenth of a score to find none."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["query_string"] or scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)
-        else:
-            response = await self.endpoint(Request(scope, receive))
-            await response(scope, receive, send)
-
-
 def routes(parts: Parts) -> APIRouter:
     """Scoring, one lead or many."""
-    router = APIRouter(tags=["score"], route_class=WithDefaults)
+    router = APIRouter(tags=["score"])
     scoring = parts.scoring()
 
     @router.post(
