@@ -8,9 +8,9 @@ from serving.routes import score
 from tests.serving.conftest import Service, assert_problem, make_service, stop_service
 
 AT_EACH_TIME = ("score_id", "scored_at")
-ASKED_FOR = "/v1/score?reasons=1&lenient=0"
 
 
+@pytest.mark.parametrize(("usual", "other"), [("", "?reasons=1&lenient=0"), ("?reasons=0", "?reasons=false")])
 @pytest.mark.parametrize(
     "body",
     [
@@ -24,8 +24,8 @@ ASKED_FOR = "/v1/score?reasons=1&lenient=0"
         b'{"lead_id": "nobody"}',
     ],
 )
-def test_both_ways_answer_alike(service: Service, body: bytes):
-    short, long = (service.call("POST", path, content=body) for path in ("/v1/score", ASKED_FOR))
+def test_both_ways_answer_alike(service: Service, body: bytes, usual: str, other: str):
+    short, long = (service.call("POST", f"/v1/score{query}", content=body) for query in (usual, other))
     assert short.status_code == long.status_code
     assert short.headers.get("x-model-version") == long.headers.get("x-model-version")
     assert short.headers["content-type"] == long.headers["content-type"]
