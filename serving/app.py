@@ -6,7 +6,6 @@ Everything it works with arrives as a value, so tests and other servers run it i
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from serving import pages, problems
 from serving.auth import Guard
@@ -31,15 +30,12 @@ def build_app(parts: Parts) -> FastAPI:
     )
     problems.install(app)
     scores = score.routes(parts)
-    app.include_router(scores)
-    for room in (leads, touchpoints, outcomes, links, model, openapi, whoami):
-        app.include_router(room.routes(parts))
+    others = (room.routes(parts) for room in (leads, touchpoints, outcomes, links, model, openapi, whoami))
+    for router in (scores, *others):
+        app.include_router(router)
     pages.install(app, parts)
     _describe_refusals(app)
-    [one_lead] = (
-        route for route in scores.routes if isinstance(route, APIRoute) and route.path == "/v1/score"
-    )
-    app.add_middleware(Shortcut, route=one_lead)
+    app.add_middleware(Shortcut, scores=scores)
     app.add_middleware(Once, parts=parts)
     app.add_middleware(Places, most=parts.max_at_work)
     app.add_middleware(BodyLimit, max_bytes=parts.max_body_bytes, seconds=parts.body_seconds)

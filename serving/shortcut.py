@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.problems import Problem
 
+_PATH = "/v1/score"
 _USUAL: Mapping[bytes, Mapping[str, bool]] = {b"": {}, b"reasons=0": {"reasons": False}}
 
 
 class Shortcut:
-    """Makes the usual calls of ``route``, the POST that scores one lead."""
+    """Makes the usual calls that score one lead, as they stand among ``scores``."""
 
-    def __init__(self, app: ASGIApp, *, route: APIRoute) -> None:
+    def __init__(self, app: ASGIApp, *, scores: APIRouter) -> None:
         self.app = app
-        self._path = route.path
-        self._call = route.endpoint
+        [self._call] = (r.endpoint for r in scores.routes if isinstance(r, APIRoute) and r.path == _PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_ours = scope.get("path") == self._path and scope.get("method") == "POST"
+        is_ours = scope.get("path") == _PATH and scope.get("method") == "POST"
         parameters = _USUAL.get(scope["query_string"]) if is_ours else None
         if parameters is None:
             await self.app(scope, receive, send)
