@@ -15,6 +15,7 @@ from data.domain import DAY
 from data.snapshots import Snapshots
 
 _PAIRS = 1 << 22  # (row, ended span) looked at together
+_FEW_PAIRS = 1 << 14  # (row, span): up to so many, every row looks at every span
 
 
 class OtherLeads:
@@ -41,8 +42,11 @@ class OtherLeads:
         return n
 
     def _standing(self, window: int | None) -> np.ndarray:
-        everyone, own = self._groups
-        return everyone.standing(self._accounts, self._cutoffs, window) - own.standing(
+        if len(self._rows) * len(self._spans) <= _FEW_PAIRS:
+            account, own, cutoff = (a[:, None] for a in (self._accounts, self._own, self._cutoffs))
+            return standing_beside(self._spans, account, own=own, cutoff=cutoff, window=window)
+        everyone, alone = self._groups
+        return everyone.standing(self._accounts, self._cutoffs, window) - alone.standing(
             _both(self._accounts, self._own), self._cutoffs, window
         )
 
@@ -53,14 +57,22 @@ class OtherLeads:
 
 
 def standing_beside(
-    spans: Spans, account: np.uint64, *, own: np.uint64, cutoff: int, window: int | None
-) -> int:
-    """Leads but ``own`` that are of one account at the cutoff, of those that joined it in the window; not bounded by ``MOST_LEADS``."""
+    spans: Spans,
+    account: np.uint64 | np.ndarray,
+    *,
+    own: np.uint64 | np.ndarray,
+    cutoff: int | np.ndarray,
+    window: int | None,
+) -> np.ndarray:
+    """Leads but ``own`` that are of one account at the cutoff, of those that joined it in the window; not bounded by ``MOST_LEADS``.
+
+    One number each, or for many at once columns of shape (n, 1); the result has shape () or (n,).
+    """
     counts = (spans.account == account) & (spans.lead != own)
     counts &= (spans.since <= cutoff) & (spans.until > cutoff)
     if window is not None:
         counts &= spans.since > cutoff - window
-    return int(np.count_nonzero(counts))
+    return counts.sum(axis=-1)
 
 
 def _accounts(snapshots: Snapshots) -> tuple[np.ndarray, np.ndarray]:

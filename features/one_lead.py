@@ -178,4 +178,4 @@ class _Profile:
         spans, hashed, own = self._others
         window = None if window_days is None else round(window_days * DAY)
         n = standing_beside(spans, hashed, own=own, cutoff=self._cutoff, window=window)
-        return float(min(n, MOST_LEADS))
+        return float(min(int(n), MOST_LEADS))

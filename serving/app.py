@@ -27,6 +27,8 @@ def build_app(parts: Parts) -> FastAPI:
         docs_url=None,  # FastAPI's page loads its script from a CDN; ours is served from here.
         redoc_url=None,
         redirect_slashes=False,
+        # BentoML traces requests where somebody collects; FastAPI would do it again, with addresses, messages and stack traces.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     problems.install(app)
     scores = score.routes(parts)

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from serving.limits import spread
 from serving.problems import MEDIA_TYPE, Problem
+from serving.whole_answers import WholeAnswers
 
 HEAD_SECONDS = 10.0
 READING_SECONDS = 60.0
@@ -89,11 +90,13 @@ def bounded(
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
+            # Addresses hold lead ids, whatever the level of logging.
+            self.access_log = False
             if door is not None:
                 self.app = door(self.app)
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(WholeAnswers(transport, self.conn))
             entrance.arrive(transport, self.loop)
             self._expect_head()
 

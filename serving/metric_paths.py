@@ -3,10 +3,14 @@
 BentoML labels its request metrics with the path as it came: every lead id, and every address a scanner tries, would become a time series
 of its own, for ever. Here a path becomes one of a few labels before it is counted. Names, labels and meaning of the metrics are BentoML's;
 looking each of them up anew for every request, as it does, took longer than a lead takes to be scored, so they are kept.
+
+Where workers write their counts side by side, the Prometheus client asks the operating system for the process's number whenever it counts,
+to notice a fork. Python tells of forks by itself.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from timeit import default_timer
 from typing import Any
@@ -89,6 +93,36 @@ def _bounded(counting: type) -> type:
 
     Bounded.__name__ = Bounded.__qualname__ = counting.__name__
     return Bounded
+
+
+def count_without_asking() -> None:
+    """Make the Prometheus client ask for the process's number once, and again after a fork. Does nothing the second time.
+
+    To be called before the first metric is made, where ``PROMETHEUS_MULTIPROC_DIR`` is set already if it will be.
+    """
+    # The client decides when it is imported whether workers write side by side.
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return
+    from prometheus_client import values
+
+    if not hasattr(values.ValueClass, "is_told_of_forks"):
+        number = _ProcessNumber()
+        os.register_at_fork(after_in_child=number.ask)
+        values.ValueClass = values.MultiProcessValue(process_identifier=number)
+        values.ValueClass.is_told_of_forks = True
+
+
+class _ProcessNumber:
+    """The number of this process."""
+
+    def __init__(self) -> None:
+        self.ask()
+
+    def ask(self) -> None:
+        self._number = os.getpid()
+
+    def __call__(self) -> int:
+        return self._number
 
 
 def _own_labels(path: str, status: int) -> dict[str, object]:

@@ -35,7 +35,7 @@ from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.limits import BodyLimit, bound_answers
 from serving.live import LiveScorer
 from serving.log_lines import write_json_lines
-from serving.metric_paths import bound_metric_paths
+from serving.metric_paths import bound_metric_paths, count_without_asking
 from serving.metrics import Metrics, ShadowMetrics
 from serving.orphans import leave_with_parent
 from serving.parts import Parts
@@ -49,6 +49,7 @@ _TIMEOUT_SECONDS = 60
 
 front = LateApp()
 bound_metric_paths()
+count_without_asking()
 bound_answers()
 trace_only_where_collected()
 

@@ -18,6 +18,7 @@ from data.buckets.source import StoreSource
 from data.domain import DAY, Lead, Link
 from data.snapshots import snapshots_of
 from data.store import Store, open_store
+from features import breadth
 from features.bucketed import bucketed_matrix, bucketed_spans
 from features.catalog import default_features
 from features.matrix import build_matrix
@@ -37,6 +38,7 @@ def counts(store: Store, lead_id: str, day: int) -> list[float]:
     few = build_matrix(snapshots_at(store, [lead_id], cutoff=day * DAY), FEATURES).X
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asof, "_FEW", 0)
+        patch.setattr(breadth, "_FEW_PAIRS", 0)
         many = build_matrix(snapshots_at(store, [lead_id], cutoff=day * DAY), FEATURES).X
     assert few.tobytes() == many.tobytes()
     return few[0].tolist()
@@ -171,6 +173,7 @@ def test_however_it_is_asked_it_is_the_definition(light, leads, links, day: int,
     assert batch.tobytes() == expected
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asof, "_FEW", 0)
+        patch.setattr(breadth, "_FEW_PAIRS", 0)
         assert build_matrix(snapshots_at(light, ids, cutoff=day * DAY), FEATURES).X.tobytes() == expected
     alone = [build_matrix(snapshots_at(light, [i], cutoff=day * DAY), FEATURES).X.tobytes() for i in ids]
     assert b"".join(alone) == expected
@@ -225,9 +228,8 @@ def test_without_a_store_to_ask_it_is_not_known(light):
 
 
 def test_many_that_left_inside_the_window_are_counted_in_pieces(light, monkeypatch):
-    from features import breadth
-
     monkeypatch.setattr(breadth, "_PAIRS", 7)
+    monkeypatch.setattr(breadth, "_FEW_PAIRS", 0)
     leads = [of("Acme", f"l{k}", k % 50) for k in range(120)]
     moved = [of("Bolt", f"l{k}", 50 + k % 40) for k in range(0, 120, 2)]
     light.add_leads([*leads, *moved], now=NOW)
