@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from serving import writer
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.scoring import Scoring
+from serving.writer import Writer
 from tests.serving.conftest import NOW, Service
 
 VARYING = ("score_id", "scored_at")
@@ -79,3 +87,62 @@ def test_one_request_that_breaks_does_not_take_the_others_along(service: Service
     promises = [service.parts.writer._queue(work, item) for item in ("a", "bad", "b")]
     assert [p.result(5)[0] for p in (promises[0], promises[2])] == ["a", "b"]
     assert isinstance(promises[1].exception(5), ZeroDivisionError)
+
+
+class NoStore:
+    """Transactions of nothing."""
+
+    @contextmanager
+    def transaction(self):
+        yield
+
+
+@pytest.fixture
+def alone():
+    """A writer by itself."""
+    made = Writer(NoStore(), clock=lambda: NOW)  # type: ignore[arg-type]
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_callers_that_ask_again_at_once_do_not_stay_in_halves(alone: Writer):
+    """One was worked on alone while seven waited, then the seven while the one waited, and so on for ever."""
+    sizes = []
+
+    def work(now, items):
+        sizes.append(len(items))
+        time.sleep(0.02)
+        return items
+
+    def ask():
+        for _ in range(20):
+            alone._queue(work, None).result(30)
+
+    callers = [threading.Thread(target=ask) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert max(sizes) == 8
+
+
+def test_where_nobody_waits_nobody_is_held_up(alone: Writer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(writer, "_GATHERED_SHARE", 1e9)
+    monkeypatch.setattr(writer, "_GATHERED_SECONDS", 3_600)
+    for n in range(5):
+        assert alone.submit(lambda _, n=n: n).result(5) == n
+
+
+def test_the_end_is_not_held_up_for_those_who_might_come_again(
+    alone: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writer, "_GATHERED_SHARE", 1e9)
+    monkeypatch.setattr(writer, "_GATHERED_SECONDS", 3_600)
+    is_waiting = threading.Event()
+    first = alone.submit(lambda _: is_waiting.wait(5))
+    second = alone.submit(lambda _: "done")
+    is_waiting.set()
+    assert first.result(5)
+    alone.stop()
+    assert second.result(0) == "done"
