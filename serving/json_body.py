@@ -12,13 +12,11 @@ import re
 import zlib
 from typing import Any, NoReturn
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from serving.beside import LARGE_BYTES, worked
 from serving.problems import Problem
 
-# Longer bodies are parsed beside the event loop, so that one bulk does not delay everybody else's single lead.
-_PARSED_AT_ONCE = 50_000
 _MOST_MEMBERS = 100
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 
@@ -37,9 +35,7 @@ async def read_json(request: Request, *, max_bytes: int) -> Any:
         raw = gunzip(raw, max_bytes=max_bytes)
     elif encoding not in ("", "identity"):
         raise Problem(415, "unsupported_encoding", "Content-Encoding must be gzip or left out.")
-    if len(raw) < _PARSED_AT_ONCE:
-        return parse_json(raw)
-    return await run_in_threadpool(parse_json, raw)
+    return await worked(len(raw) >= LARGE_BYTES, parse_json, raw)
 
 
 def gunzip(raw: bytes, *, max_bytes: int) -> bytes:

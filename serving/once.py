@@ -16,13 +16,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.keys import Key
 from data.replies import Claimed, Reply
 from serving.auth import KEY, scope_of
+from serving.beside import LARGE_BYTES, worked
 from serving.json_body import read_json
 from serving.limits import replayed
 from serving.parts import Parts
@@ -100,7 +100,8 @@ class Once:
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         try:
             await self.app({**scope, "headers": headers}, receive, held)
-            reply = await run_in_threadpool(_reply_of, messages)
+            size = sum(len(message.get("body", b"")) for message in messages)
+            reply = await worked(size >= LARGE_BYTES, _reply_of, messages)
         except BaseException:
             with contextlib.suppress(Problem):
                 writer.submit(lambda _: replies.release(request_id, claimed_at=claimed_at))
@@ -137,7 +138,7 @@ class Once:
             message = await read_json(request, max_bytes=self._parts.max_body_bytes)
         except Problem:
             return set()
-        return set(await run_in_threadpool(lambda: list(_ids(message))))
+        return set(await worked(len(body) >= LARGE_BYTES, lambda: list(_ids(message))))
 
 
 def _request_id(scope: Scope, given: list[bytes]) -> str:
@@ -166,7 +167,7 @@ def _reply_of(messages: list[Message]) -> Reply:
 
 
 async def _send_again(reply: Reply, send: Send) -> None:
-    body = await run_in_threadpool(zlib.decompress, reply.body)
+    body = await worked(len(reply.body) >= LARGE_BYTES // 10, zlib.decompress, reply.body)
     kept: Mapping[str, str] = json.loads(reply.headers)
     headers = {**kept, "content-length": str(len(body)), "idempotent-replayed": "true"}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from data.scorelog import ScoreRow
 from data.snapshots import LeadHistory, ProfileVersion
 from data.store import Store
+from serving.beside import LARGE_ITEMS, worked
 from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem, reason_of, store_away
@@ -179,13 +180,20 @@ class Scoring:
         now = self._clock()
         histories: Mapping[str, LeadHistory] = {}
         try:
+            # Given up before a thread took it, the reading is never done: nobody waits for it any more.
             reading = asyncio.to_thread(self._histories, messages, now)
-            histories = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(reading)), self._patience)
+            histories = await asyncio.wait_for(reading, self._patience)
         except (TimeoutError, *STORE_FAULTS) as fault:
             logger.warning("scoring without the store: %s", reason_of(fault))
         seen = self._seen(messages, histories, now, is_kept=False)
-        answers, rows = await run_in_threadpool(
-            answers_of, seen, served, now, is_degraded=True, with_reasons=with_reasons
+        answers, rows = await worked(
+            len(seen) >= LARGE_ITEMS,
+            answers_of,
+            seen,
+            served,
+            now,
+            is_degraded=True,
+            with_reasons=with_reasons,
         )
         self._log_later(rows)
         if len(messages) == 1 and isinstance(answers[0], Problem):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from data.store import Added
 from serving.answers import shown_ids, to_json
+from serving.beside import LARGE_ITEMS, worked
 from serving.messages import read_items
 from serving.parts import Parts
 from serving.touches import LeftOut
@@ -37,7 +37,7 @@ async def keep(
 
     The answer is exactly 200 because some tracking clients take any other success for a failure and send the batch again.
     """
-    sent = await run_in_threadpool(read_items, body, name=name, read=read)
+    sent = await worked(_has_many(body, name), read_items, body, name=name, read=read)
     items = [item for item in sent if not isinstance(item, LeftOut)]
     added = await parts.writer.run(lambda now: add(items, now), patience=parts.write_patience)
     if count is not None:
@@ -46,6 +46,11 @@ async def keep(
     if len(items) < len(sent):
         answer["left_out"] = len(sent) - len(items)
     return to_json({**answer, **_conflicts(added, name)})
+
+
+def _has_many(body: object, name: str) -> bool:
+    items = body.get(name) if isinstance(body, dict) else body
+    return isinstance(items, list) and len(items) >= LARGE_ITEMS
 
 
 def _conflicts(added: Added, name: str) -> dict[str, Any]:

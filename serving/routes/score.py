@@ -6,11 +6,11 @@ from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from data.intake import Intake
 from serving.answers import BulkOut, ScoreOut, to_json
+from serving.beside import LARGE_ITEMS, worked
 from serving.live import Served
 from serving.messages import LeadMessage, check_count, read_score
 from serving.parts import Parts
@@ -90,13 +90,15 @@ def routes(parts: Parts) -> APIRouter:
         served = parts.served()
         items = _items(await parts.body(request))
         fields, now = served.scorer.features.fields, parts.clock()
-        messages = await run_in_threadpool(_read_all, items, fields, now, parts.intake, lenient)
+        messages = await worked(
+            len(items) >= LARGE_ITEMS, _read_all, items, fields, now, parts.intake, lenient
+        )
         good = [m for m in messages if isinstance(m, LeadMessage)]
         scored = await scoring.score(good, served, with_reasons=reasons) if good else []
         parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
         answers = iter(scored)
         results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
-        return await run_in_threadpool(_bulk, request, results, served)
+        return await worked(len(results) >= LARGE_ITEMS, _bulk, request, results, served)
 
     return router
 
