@@ -18,12 +18,18 @@ from serving.garbage import settle_garbage
 
 EVERY_SECONDS = 30.0
 
+# glibc's M_ARENA_MAX. Each thread would begin a heap of its own, which stays when the thread has ended.
+_ARENAS, _MOST_ARENAS = -8, 2
+
 
 class GiveBack:
     """A thread that every ``seconds`` collects garbage and asks the C library to give unused memory back (only glibc can)."""
 
     def __init__(self, *, seconds: float = EVERY_SECONDS) -> None:
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        library = ctypes.CDLL(None)
+        self._trim = getattr(library, "malloc_trim", None)
+        if self._trim is not None:
+            library.mallopt(_ARENAS, _MOST_ARENAS)
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from starlette.concurrency import run_in_threadpool
@@ -56,6 +57,8 @@ class Scoring:
         self._clock = clock
         self._patience = patience
         self._shadow = shadow
+        # While the store holds the writer up it may hold readers up as well: more of them would wait, each with a connection.
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="leadloop-reading")
 
     async def score(
         self, messages: Sequence[LeadMessage], served: Served, *, with_reasons: bool = True
@@ -181,7 +184,9 @@ class Scoring:
         histories: Mapping[str, LeadHistory] = {}
         try:
             # Given up before a thread took it, the reading is never done: nobody waits for it any more.
-            reading = asyncio.to_thread(self._histories, messages, now)
+            reading = asyncio.get_running_loop().run_in_executor(
+                self._readers, self._histories, messages, now
+            )
             histories = await asyncio.wait_for(reading, self._patience)
         except (TimeoutError, *STORE_FAULTS) as fault:
             logger.warning("scoring without the store: %s", reason_of(fault))
