@@ -1,9 +1,13 @@
 """The `leadloop` command.
 
-Exit codes, for scripts: 0 done; 1 refused, with a message that says how to mend it; 2 wrong usage; 3 judged and not promoted.
+Exit codes, for scripts: 0 done; 1 refused, with a message that says how to mend it; 2 wrong usage; 3 judged and not promoted; 130 and 143
+ended by Ctrl-C or SIGTERM, after tidying up.
 """
 
 from __future__ import annotations
+
+import signal
+import sys
 
 from data.errors import LeadloopError
 from leadloop import console
@@ -27,6 +31,8 @@ __all__ = [
 
 def main() -> None:
     """Run the command; a refusal is one line on standard error and exit code 1."""
+    # As Ctrl-C does: what was started is stopped, what is half written is taken away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
     except LeadloopError as refusal:

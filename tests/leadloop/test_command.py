@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -251,3 +252,32 @@ def test_every_command_has_a_help_text(fresh: Shell):
         "snapshot",
     ]:
         assert name in done.out
+
+
+ENDED = """
+import sys, time
+from pathlib import Path
+from leadloop.command import app, main
+
+@app.command()
+def wait_here() -> None:
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        Path(sys.argv[0]).write_text("tidied up")
+
+sys.argv = [sys.argv[1], "wait-here"]
+main()
+"""
+
+
+def test_a_command_that_is_told_to_end_tidies_up_first(tmp_path: Path):
+    """The demo left its service running."""
+    command = [sys.executable, "-c", ENDED, str(tmp_path / "said")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(30) == 143
+    assert (tmp_path / "said").read_text() == "tidied up"
