@@ -13,8 +13,10 @@ lost
 mixed
     answers whose header and body name different versions, or whose version is none of the sound ones.
 rss_slope_mb_per_h
-    growth of the workers' resident memory after their first two minutes, one slope for all of them, with its 95 % interval from the
-    scatter of half-minute means.
+    growth of the resident memory of workers that are there from the beginning, with its 95 % interval from the scatter of half-minute
+    means. Four minutes of the same load with a lock and a restart come before: what a worker needs once for all (caches of the leads it
+    meets, threads, connections, the heap of its largest crowd) is there then. The slope of all workers after their first two minutes,
+    those that replace a killed one among them, is shown beside it.
 
 Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
 
@@ -55,6 +57,7 @@ from training.scorer.scorer import Scorer
 N_LEADS = 3_000
 N_GOOD = 4
 N_WORKERS = 2
+REHEARSAL = 4.0  # minutes
 
 
 def made_scorers() -> tuple[TrainingResult, list[Scorer]]:
@@ -165,13 +168,12 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             fastest = asyncio.run(load.fastest(15.0))
             print(f"answers {fastest:.0f} requests a second; asked half of that for {minutes:.0f} minutes")
             faults = Faults(server, database, mlflow, registry, good, (bad[0], bad[1]), minute)
+            print("rehearsal", flush=True)
+            under(load, fastest / 2, REHEARSAL * minute, faults, faults.rehearsal(), stop)
             memory = Memory(server, stop)
-            acting = threading.Thread(target=faults.run, args=(minutes, stop), daemon=True)
             memory.start()
-            acting.start()
-            asyncio.run(load.run(fastest / 2, minutes * minute))
+            under(load, fastest / 2, minutes * minute, faults, faults.plan(minutes), stop)
             stop.set()
-            acting.join(timeout=120)
             memory.join(timeout=10)
             refused = server.log.read_text().count(" is refused, ")
         finally:
@@ -184,7 +186,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             "outcomes": missing(database.url, "outcomes", "outcome_id", seen.outcomes),
         }
         mlflow.stop()
-    slope, half = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
+    slope, half = slope_per_hour([row for row in memory.rows if row[0] in memory.old], warm=0)
+    of_all, half_of_all = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
     latency = np.quantile(seen.latency, [0.5, 0.99]) * 1_000
     print(f"answers: {dict(seen.statuses)}, not asked because 2,000 waited: {seen.skipped}")
     print(f"p50 {latency[0]:.1f} ms, p99 {latency[1]:.1f} ms")
@@ -192,7 +195,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
           f"{len(seen.outcomes):,} outcomes; lost {lost}")  # fmt: skip
     print(f"damaged versions refused {refused} times (two versions, {N_WORKERS} workers)")
     print(
-        f"resident memory: {slope:+.1f} MB an hour, 95 % interval {slope - half:+.1f} to {slope + half:+.1f}"
+        f"resident memory: {slope:+.1f} MB an hour, 95 % interval {slope - half:+.1f} to {slope + half:+.1f}; "
+        f"with the workers that replace others {of_all:+.1f}, {of_all - half_of_all:+.1f} to {of_all + half_of_all:+.1f}"
     )
     for complaint in (*seen.wrong[:5], *seen.mixed[:5]):
         print(f"  {complaint}")
@@ -206,6 +210,14 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
         "rss_slope_low": round(slope - half, 2),
         "rss_slope_high": round(slope + half, 2),
     }
+
+
+def under(load: Load, rate: float, seconds: float, faults: Faults, plan: list, stop: threading.Event) -> None:
+    """So long a load, and a plan of faults beside it."""
+    acting = threading.Thread(target=faults.run, args=(plan, stop), daemon=True)
+    acting.start()
+    asyncio.run(load.run(rate, seconds))
+    acting.join(timeout=120)
 
 
 def _filled(url: str) -> list[str]:

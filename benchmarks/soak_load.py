@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,9 @@ from data.domain import format_instant
 SHARES = {"held": 50, "inline": 30, "touchpoint": 12, "outcome": 8}
 INLINE = [{"employees": 7 * n + 1, "country": "de", "title": "CTO", "store": False} for n in range(40)]
 _CONNECTIONS = 48
+# Touchpoints and outcomes are about leads that come and go, so that histories do not grow all the while: so many of each.
+_MESSAGES_A_LEAD = 20
+_SHARE_OF_NEW = 0.2
 _PATIENCE_SECONDS = 30.0
 
 
@@ -54,6 +57,7 @@ class Load:
         self._random = np.random.default_rng(11)
         self._kinds = [kind for kind, share in SHARES.items() for _ in range(share)]
         self._n = 0
+        self._new: deque[str] = deque(maxlen=500)
 
     async def fastest(self, seconds: float) -> float:
         """Requests a second that the service answers when as many are asked as it can take."""
@@ -94,7 +98,11 @@ class Load:
     async def _one(self, session: aiohttp.ClientSession) -> None:
         self._n += 1
         kind = self._kinds[int(self._random.integers(len(self._kinds)))]
-        lead_id = self._lead_ids[int(self._random.integers(len(self._lead_ids)))]
+        told = (
+            f"soak-lead-{self._n // (_MESSAGES_A_LEAD * 100 // (SHARES['touchpoint'] + SHARES['outcome']))}"
+        )
+        some = self._new if self._new and self._random.random() < _SHARE_OF_NEW else self._lead_ids
+        lead_id = some[int(self._random.integers(len(some)))]
         at = format_instant((int(time.time()) - 60) * 1_000_000)
         number = int(self._random.integers(len(INLINE)))
         name = f"soak-{self._n}"
@@ -103,11 +111,11 @@ class Load:
             "inline": ("/v1/score", INLINE[number]),
             "touchpoint": (
                 "/v1/touchpoints",
-                {"touchpoint_id": name, "lead_id": lead_id, "occurred_at": at, "type": "page_view"},
+                {"touchpoint_id": name, "lead_id": told, "occurred_at": at, "type": "page_view"},
             ),
             "outcome": (
                 "/v1/outcomes",
-                {"outcome_id": name, "lead_id": lead_id, "occurred_at": at, "kind": "contacted"},
+                {"outcome_id": name, "lead_id": told, "occurred_at": at, "kind": "contacted"},
             ),
         }[kind]
         began = time.perf_counter()
@@ -123,6 +131,8 @@ class Load:
             return
         self._seen.latency.append(time.perf_counter() - began)
         if kind in ("touchpoint", "outcome"):
+            if told not in self._new:
+                self._new.append(told)
             (self._seen.touchpoints if kind == "touchpoint" else self._seen.outcomes).append(name)
         else:
             self._look_at(kind, number, version, said)
