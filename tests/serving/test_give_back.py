@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
+import weakref
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -35,7 +38,53 @@ def test_what_was_freed_between_what_stays_goes_back_on_demand():
     assert len(staying) == 40
 
 
-def test_the_thread_asks_once_in_a_while_and_ends_when_told():
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    """The collector of the other tests as it was."""
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+class Loop:
+    """Refers to itself, so that only the collector frees it."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_what_waits_to_be_freed_is_freed_first():
+    gc.collect()
+    waiting = weakref.ref(Loop())
+    gc.disable()
+    try:
+        assert waiting() is not None
+        GiveBack().now()
+    finally:
+        gc.enable()
+    assert waiting() is None
+
+
+def test_what_came_with_the_first_requests_is_put_out_of_the_way_once(unfrozen):
+    """A look at all of it takes 150 ms in a worker, in which nobody is answered."""
+    gc.unfreeze()
+    giving, looks, second = GiveBack(seconds=0.05), [], threading.Event()
+
+    def now() -> bool:
+        looks.append(gc.get_freeze_count())
+        if len(looks) == 2:
+            second.set()
+        return True
+
+    giving.now = now  # type: ignore[method-assign]
+    giving.start()
+    assert second.wait(20)
+    giving.stop()
+    assert 10_000 < looks[1] <= looks[0]
+
+
+def test_the_thread_asks_once_in_a_while_and_ends_when_told(unfrozen):
     giving = GiveBack(seconds=0.05)
     asked = threading.Event()
     given = giving.now
