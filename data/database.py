@@ -92,7 +92,8 @@ def connect(url: str, *, create: bool, busy_seconds: float) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        options = f"-c lock_timeout={int(busy_seconds * 1000)}"
+        # The recursion over links is reckoned so dear that PostgreSQL would compile it anew for each of these short queries.
+        options = f"-c lock_timeout={int(busy_seconds * 1000)} -c jit=off"
         return create_engine(
             parsed,
             connect_args={"options": options, "connect_timeout": 10, "application_name": "leadloop"},

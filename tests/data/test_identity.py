@@ -1,17 +1,19 @@
 """Who is who: visits before the form, devices, merged leads; each counts from the moment it became known, and not before."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from data import asof, reading
 from data.asof import snapshots_at
 from data.domain import DAY, Lead, Link, Outcome, Touchpoint, parse_instant
 from data.identity import Identities, known_at
 from data.sources.importing import import_tables
-from data.store import Added
+from data.store import Added, open_store
 from tests.data import strategies as some
 from tests.data.test_asof import NOW, refill, rows_of, seen, train
 from tests.data.test_importing import NOW as IMPORTED
@@ -316,3 +318,14 @@ def test_imported_visitors_become_leads(store, tmp_path):
     assert len(before) == 0
     again = import_tables(store, path=tmp_path / "x", now=IMPORTED)
     assert (again.kept, again.warnings) == (0, ())
+
+
+def test_postgresql_compiles_nothing_to_find_a_persons_links(postgres_url):
+    """It reckons the recursion to be dear, whatever the statistics, and took half a second for each lead to compile it."""
+    with closing(open_store(postgres_url)) as store:
+        store.add_links([link("visitor", "ada", 1)], now=NOW)
+        asked = f"EXPLAIN (ANALYZE) {reading._links_statement('postgresql')}"
+        with store._turns.read() as connection:
+            plan = [row[0] for row in connection.execute(text(asked), {"ids": ["ada"]})]
+    assert any("Recursive Union" in line for line in plan)
+    assert not any("JIT" in line for line in plan)
