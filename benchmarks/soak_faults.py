@@ -86,6 +86,7 @@ class Faults:
         """What happens before the measuring begins: the first time of each leaves a worker larger, a second time must not."""
         again = self.good[1]
         return [
+            (0.3, self.kill_worker),
             (0.5, lambda: self.promote(again, "sound")),
             (1.0, self.lock_store),
             (2.0, self.restart_database),
