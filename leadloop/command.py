@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from data.errors import LeadloopError
 from leadloop import console
-from leadloop.commands import channels, features, files, keys, leads, learning, setup, upkeep, versions
+from leadloop.commands import (
+    channels,
+    features,
+    files,
+    keys,
+    leads,
+    learning,
+    privacy,
+    setup,
+    upkeep,
+    versions,
+)
 from leadloop.commands.application import app
 
 __all__ = [
@@ -19,6 +30,7 @@ __all__ = [
     "leads",
     "learning",
     "main",
+    "privacy",
     "setup",
     "upkeep",
     "versions",
