@@ -35,7 +35,7 @@ def routes(parts: Parts) -> APIRouter:
         summary="Neither score a person nor learn from it",
         responses={
             200: {"model": SuppressedOut, "description": "suppressed, on disk"},
-            **refusals(410, 422, 503),
+            **refusals(404, 410, 422, 503),
         },
     )
     async def suppress_lead(lead_id: LeadId) -> Response:
@@ -52,7 +52,7 @@ def routes(parts: Parts) -> APIRouter:
         summary="Withdraw an objection: score the person again",
         responses={
             200: {"model": SuppressedOut, "description": "withdrawn, on disk"},
-            **refusals(410, 422, 503),
+            **refusals(404, 410, 422, 503),
         },
     )
     async def unsuppress_lead(lead_id: LeadId) -> Response:
@@ -65,7 +65,7 @@ def routes(parts: Parts) -> APIRouter:
         "/v1/leads/{lead_id:path}",
         operation_id="eraseLead",
         summary="Erase a person: everything held about it, for good",
-        responses={200: {"model": ErasedOut, "description": "erased, on disk"}, **refusals(422, 503)},
+        responses={200: {"model": ErasedOut, "description": "erased, on disk"}, **refusals(404, 422, 503)},
     )
     async def erase_lead(lead_id: LeadId) -> Response:
         """Deletes all that is held under all ids of the person, and leaves out what arrives about them later. An id nobody knows is erased
