@@ -46,7 +46,9 @@ ADDRESSES = ("/openapi-3.0.json", "/openapi-2.0.json")
 # What may be wrong with a message of the right shape: what it means, characters that are no text, and numbers from 1e300 on (a bound that
 # importers with decimal numbers could not read).
 UNTELLABLE = frozenset(
-    {"no_information", "in_the_future", "unknown_lead", "not_scored", "missing_field", "not_found"}
+    {
+        "no_information", "in_the_future", "unknown_lead", "not_scored", "missing_field", "not_found", "suppressed", "erased",
+    }
 )  # fmt: skip
 _ODD_VALUES = (
     "cannot be printed",

@@ -69,6 +69,9 @@ class InventedLog:
     def holds(self, marks: Marks) -> bool:
         return True
 
+    def barred(self) -> str:
+        return ""
+
     def links(self, upto: int) -> Iterator[Link]:
         yield from ()
 

@@ -1,7 +1,8 @@
 """The store's rows of accounts: kept as profiles and links arrive, and read for some accounts.
 
 They hold nothing that profiles and links do not tell. Where those change, the rows of the persons concerned are made anew, in the same
-transaction: what is read is always what reading everything would give.
+transaction: what is read is always what reading everything would give. Rows of suppressed persons are passed over: training does not see
+them either.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 from data import reading, tables
 from data.account_spans import timeline
 from data.accounts import MOST_LEADS, Spans
-from data.database import AMONG, hold_leads, ids_for, insert_new
+from data.database import AMONG, NOT_SUPPRESSED, hold_leads, ids_for, insert_new
 from data.domain import LATEST
 from data.snapshots import ProfileVersion
 
@@ -22,17 +23,18 @@ _COLUMNS = ("account", "lead_id", "since", "until")
 _CHUNK = 10_000
 _Row = tuple[str, str, int, int]
 
-_ALL = "SELECT account, lead_id, since, until FROM accounts WHERE account {of}"
+_COUNTED = NOT_SUPPRESSED.format(id="accounts.lead_id")
+_ALL = f"SELECT account, lead_id, since, until FROM accounts WHERE account {{of}} AND {_COUNTED}"
 # The newest of each account: one more than are told apart, as one may be the lead that is asked about. Of a single account, which is what
 # one score asks for, the index is read from its end and no farther.
 _NEWEST_OF_ONE = f"""
-    SELECT account, lead_id, since, until FROM accounts WHERE account = :account AND since <= :cutoff AND until > :cutoff
+    SELECT account, lead_id, since, until FROM accounts WHERE account = :account AND since <= :cutoff AND until > :cutoff AND {_COUNTED}
     ORDER BY since DESC LIMIT {MOST_LEADS + 1}
 """
 _NEWEST = f"""
     SELECT account, lead_id, since, until FROM (
         SELECT account, lead_id, since, until, ROW_NUMBER() OVER (PARTITION BY account ORDER BY since DESC) AS place
-        FROM accounts WHERE account {{of}} AND since <= :cutoff AND until > :cutoff
+        FROM accounts WHERE account {{of}} AND since <= :cutoff AND until > :cutoff AND {_COUNTED}
     ) AS standing WHERE place <= {MOST_LEADS + 1}
 """
 

@@ -37,7 +37,7 @@ _TOUCHPOINTS: Mapping[str, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class TrainingTables:
-    """All created leads and what is held about them.
+    """All created leads but suppressed ones, and what is held about them.
 
     Attributes
     ----------
@@ -74,7 +74,13 @@ def read_training(read: Read) -> TrainingTables:
             name: connection.execute(text(f"SELECT COALESCE(MAX(seq), 0) FROM {name}")).scalar_one()
             for name in ("leads", "profiles", "touchpoints", "outcomes", "links")
         }
-    leads = [row for page in _pages(read, "leads", "lead_id, created_at, received_at", last) for row in page]
+        suppressed = set(connection.execute(text("SELECT lead_id FROM suppressions")).scalars())
+    leads = [
+        row
+        for page in _pages(read, "leads", "lead_id, created_at, received_at", last)
+        for row in page
+        if row[0] not in suppressed
+    ]
     leads.sort(key=lambda row: (row[1], row[0]))
     ids = tuple(row[0] for row in leads)
     received_at = np.array([row[2] for row in leads], dtype=np.int64)
@@ -97,7 +103,8 @@ def read_training(read: Read) -> TrainingTables:
     what = "outcome_id, lead_id, kind, occurred_at, undoes, amount, received_at, source"
     for page in _pages(read, "outcomes", what, last):
         for row in page:
-            outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
+            if row[1] not in suppressed:
+                outcomes.setdefault(row[1], []).append(Outcome(*row[:-1]))
 
     if who:
         persons = ((i, person) for i in ids if (person := who.person(i)))

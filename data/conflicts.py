@@ -26,13 +26,14 @@ class Added:
     """How many messages said something new, and how many were known already.
 
     Of the known ones, ``conflicts`` say something else than what is held under their id; what came first stays. ``conflict_keys`` names
-    up to 10,000 of these messages by (source, id, lead_id).
+    up to 10,000 of these messages by (source, id, lead_id). ``erased`` ones were left out: they name somebody who was erased.
     """
 
     new: int
     known: int
     conflicts: int = 0
     conflict_keys: tuple[tuple[str, str, str], ...] = ()
+    erased: int = 0
 
     def __add__(self, other: Added) -> Added:
         return Added(
@@ -40,6 +41,7 @@ class Added:
             self.known + other.known,
             self.conflicts + other.conflicts,
             (self.conflict_keys + other.conflict_keys)[:_MOST_KEYS],
+            self.erased + other.erased,
         )
 
 

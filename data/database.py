@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +118,22 @@ def _prepare_sqlite(dbapi_connection: sqlite3.Connection, record: object) -> Non
         dbapi_connection.execute(f"PRAGMA journal_mode={mode}")
     dbapi_connection.execute("PRAGMA synchronous=FULL")
     dbapi_connection.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten with zeros, or erased text would stay in free pages.
+    dbapi_connection.execute("PRAGMA secure_delete=ON")
     dbapi_connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     # A transaction that outgrows its cache writes to the file early and shuts readers out until it ends: let it grow first.
     dbapi_connection.execute(f"PRAGMA cache_spill={_SPILL_PAGES}")
+
+
+def empty_wal(engine: Engine) -> None:
+    """Bring what stands in SQLite's write-ahead log into the file and cut the log to nothing; other databases and journals need none of it.
+
+    Waits for readers as long as a writer would. When they are still there then, it is left to later writes to overwrite the log.
+    """
+    if engine.dialect.name != "sqlite" or not wal_is_safe(sqlite3.sqlite_version_info[:3]):
+        return
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -188,6 +201,9 @@ def _explain_text(text: str) -> str:
 
 # How a statement says "one of these", given by ``ids_for``: one parameter, whatever their number.
 AMONG = {"sqlite": "IN (SELECT value FROM json_each(:ids))", "postgresql": "= ANY(:ids)"}
+# How a statement leaves suppressed persons out, by a column of ids. An id is looked up for each row: a list of all that are suppressed
+# would be made anew for every statement.
+NOT_SUPPRESSED = "NOT EXISTS (SELECT 1 FROM suppressions WHERE suppressions.lead_id = {id})"
 
 
 def ids_for(dialect: str, ids: Iterable[str]) -> dict[str, Any]:

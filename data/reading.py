@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from data.database import AMONG, ids_for
+from data.database import AMONG, NOT_SUPPRESSED, ids_for
 from data.domain import LATEST, Link, Outcome, Touchpoint
 from data.identity import Identities, Known
 from data.snapshots import LeadHistory, ProfileVersion
@@ -208,7 +208,8 @@ def lead_ids(
 ) -> list[str]:
     """Ids of created leads, by (created_at, lead_id); see ``Store.lead_ids``."""
     statement = text(
-        "SELECT lead_id FROM leads WHERE created_at >= :start AND created_at < :stop ORDER BY created_at, lead_id"
+        "SELECT lead_id FROM leads WHERE created_at >= :start AND created_at < :stop "
+        f"AND {NOT_SUPPRESSED.format(id='leads.lead_id')} ORDER BY created_at, lead_id"
     )
     limits = {
         "start": -(2**63) if created_from is None else created_from,

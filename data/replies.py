@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 
 from data import tables
+from data.bars import Bars
 from data.database import insert_new
 from data.turns import Turns
 
@@ -51,8 +52,9 @@ class Claimed:
 class Replies:
     """The kept answers of one store."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, bars: Bars) -> None:
         self._turns = turns
+        self._bars = bars
 
     def claim(self, request_id: str, fingerprint: str, *, now: int) -> Claimed:
         """Begin a request.
@@ -89,9 +91,15 @@ class Replies:
             return Claimed(is_ours=taken.rowcount == 1)
 
     def keep(self, request_id: str, reply: Reply, *, claimed_at: int, lead_ids: Collection[str]) -> None:
-        """Keep the answer of a claimed request; ``lead_ids`` are the leads it is about. Nothing when the claim was lost meanwhile."""
+        """Keep the answer of a claimed request; ``lead_ids`` are the leads it is about. Nothing when the claim was lost meanwhile.
+
+        The answer to a request about somebody who was erased is not kept, and the claim is given up: the answer may be from before.
+        """
         t = tables.replies
         with self._turns.write() as connection:
+            if self._bars.erased(connection, lead_ids):
+                self.release(request_id, claimed_at=claimed_at)
+                return
             mine = (t.c.request_id == request_id) & (t.c.claimed_at == claimed_at)
             values = {"status": reply.status, "headers": reply.headers, "body": reply.body}
             if connection.execute(update(t).where(mine).values(values)).rowcount:

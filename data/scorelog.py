@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, select, text
 
 from data import tables
+from data.bars import Bars
 from data.database import AMONG, ids_for, insert_new
 from data.turns import Turns
 
@@ -77,13 +78,19 @@ def id_beside(score_id: str) -> str:
 class ScoreLog:
     """The past scores of one store."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, bars: Bars) -> None:
         self._turns = turns
+        self._bars = bars
 
     def append(self, rows: Sequence[ScoreRow]) -> None:
-        """Append scores that were given; one that is there already by ``score_id`` stays as it is."""
+        """Append scores that were given; one that is there already by ``score_id`` stays as it is.
+
+        Scores of persons who were erased or suppressed meanwhile are left out.
+        """
         with self._turns.write() as connection:
-            insert_new(connection, tables.scores, ScoreRow._fields, list[tuple[Any, ...]](rows))
+            barred = self._bars.barred(connection, (row.lead_id for row in rows))
+            kept: list[tuple[Any, ...]] = [row for row in rows if row.lead_id not in barred]
+            insert_new(connection, tables.scores, ScoreRow._fields, kept)
 
     def recent(self, *, limit: int) -> list[ScoreRow]:
         """The last ``limit`` scores that were answered, newest first."""

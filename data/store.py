@@ -1,7 +1,8 @@
 """The store: leads, touchpoints, outcomes and links as they arrived.
 
-Facts are appended and never changed. The same message twice is the same as once: touchpoints, outcomes and links are known by
-(source, id), leads by their id, and a profile that says nothing new is not kept again. When a call returns, what it added is durable.
+Facts are appended and never changed, and deleted only with all that is held of a person (``data.privacy``). The same message twice is the
+same as once: touchpoints, outcomes and links are known by (source, id), leads by their id, and a profile that says nothing new is not kept
+again. When a call returns, what it added is durable.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, func, select, text
 
-from data import account_rows, columns, migrations, reading, tables
+from data import account_rows, columns, migrations, reading, rows, tables
 from data.accounts import Spans
+from data.bars import Bars
 from data.columns import TrainingTables
 from data.conflicts import Added, conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
@@ -24,20 +26,13 @@ from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import DamagedStoreError
 from data.keys import Keys
 from data.patches import add_some_leads
+from data.privacy import Privacy
 from data.replies import Replies
 from data.scorelog import ScoreLog
 from data.snapshots import LeadHistory
 from data.turns import Turns
 
 _CHUNK = 10_000
-_TOUCHPOINTS = (
-    "source", "touchpoint_id", "lead_id", "occurred_at", "received_at", "received_assumed", "type", "channel", "campaign",
-    "content", "direction", "value",
-)  # fmt: skip
-_OUTCOMES = (
-    "source", "outcome_id", "lead_id", "kind", "occurred_at", "received_at", "received_assumed", "undoes", "amount",
-)  # fmt: skip
-_LINKS = ("source", "link_id", "from_id", "lead_id", "occurred_at", "received_at", "received_assumed")
 T = TypeVar("T")
 
 
@@ -88,6 +83,7 @@ class Store:
     Attributes
     ----------
     keys : who may call the service.
+    privacy : erases and suppresses persons. What is added about somebody who was erased is left out and counted as ``erased``.
     replies : answers kept for requests that are sent again.
     scores : the log of past scores.
     """
@@ -97,8 +93,10 @@ class Store:
         self._engine = engine
         self._turns = Turns(engine, busy_seconds=busy_seconds)
         self.keys = Keys(self._turns)
-        self.replies = Replies(self._turns)
-        self.scores = ScoreLog(self._turns)
+        self._bars = Bars(self._turns)
+        self.replies = Replies(self._turns, self._bars)
+        self.scores = ScoreLog(self._turns, self._bars)
+        self.privacy = Privacy(self._turns, self._bars, self.replies)
         self.on_close: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -117,12 +115,13 @@ class Store:
         profile when it was observed; a profile with neither time is as of ``created_at`` when exported, else as of ``now``.
         A profile is left out when, for each of its fields, the statement before it says the same.
         """
-        new = total = 0
+        added = Added(0, 0)
         with self._turns.write() as connection:
             for chunk in _chunks(leads):
-                new += add_some_leads(connection, chunk, now=now)
-                total += len(chunk)
-        return Added(new, total - new)
+                kept = self._bars.without_erased(connection, chunk, lambda lead: (lead.lead_id,))
+                new = add_some_leads(connection, kept, now=now) if kept else 0
+                added += Added(new, len(kept) - new, erased=len(chunk) - len(kept))
+        return added
 
     def add_touchpoints(self, touchpoints: Iterable[Touchpoint], *, now: int) -> Added:
         """Append touchpoints not known yet by (source, id).
@@ -130,63 +129,44 @@ class Store:
         One without ``received_at`` is marked so and counts as received when it occurred (``now`` if that is still to come).
         """
         reckoned: set[tuple[str, str]] = set()
-        return self._append(
-            tables.touchpoints,
-            _TOUCHPOINTS,
-            (
-                (
-                    t.source, t.touchpoint_id, t.lead_id, t.occurred_at,
-                    min(t.occurred_at, now) if t.received_at is None else t.received_at, t.received_at is None,
-                    t.type, t.channel, t.campaign, t.content, t.direction, _number(t.value),
-                )
-                for t in _noting(touchpoints, reckoned)
-            ),
-            reckoned=reckoned,
-        )  # fmt: skip
+        made = (rows.touchpoint_row(t, now=now) for t in _noting(touchpoints, reckoned))
+        return self._append(tables.touchpoints, rows.TOUCHPOINTS, made, reckoned=reckoned)
 
     def add_outcomes(self, outcomes: Iterable[Outcome], *, now: int) -> Added:
         """Append outcomes not known yet by (source, id); ``received_at`` as for touchpoints."""
-        return self._append(
-            tables.outcomes,
-            _OUTCOMES,
-            (
-                (
-                    o.source, o.outcome_id, o.lead_id, o.kind, o.occurred_at,
-                    min(o.occurred_at, now) if o.received_at is None else o.received_at, o.received_at is None,
-                    o.undoes, _number(o.amount),
-                )
-                for o in outcomes
-            ),
-        )  # fmt: skip
+        made = (rows.outcome_row(o, now=now) for o in outcomes)
+        return self._append(tables.outcomes, rows.OUTCOMES, made)
 
     def add_links(self, links: Iterable[Link], *, now: int) -> Added:
         """Append links not known yet by (source, id); ``received_at`` as for touchpoints. What they mean: ``data.identity``."""
-        rows = (
-            (
-                k.source, k.link_id, k.from_id, k.lead_id, k.occurred_at,
-                min(k.occurred_at, now) if k.received_at is None else k.received_at, k.received_at is None,
-            )
-            for k in links
-        )  # fmt: skip
         added = Added(0, 0)
         with self._turns.write() as connection:
-            for chunk in _chunks(rows):
-                added += (some := self._append(tables.links, _LINKS, chunk))
+            has_suppressed = self._bars.has_suppressed(connection)
+            if has_suppressed:
+                self._bars.hold_links(connection)
+            for chunk in _chunks(rows.link_row(k, now=now) for k in links):
+                kept = self._bars.without_erased(connection, chunk, lambda row: row[2:4])
+                some = self._append(tables.links, rows.LINKS, kept)
+                added += some + Added(0, 0, erased=len(chunk) - len(kept))
+                named = {i for row in kept for i in row[2:4]}
                 if some.new:
-                    account_rows.renew_linked(connection, {i for row in chunk for i in row[2:4]})
+                    account_rows.renew_linked(connection, named)
+                if some.new and has_suppressed:
+                    self.privacy.extend(connection, named, now=now)
         return added
 
     def _append(
         self,
         table: Any,
         names: Sequence[str],
-        rows: Iterable[tuple[Any, ...]],
+        made: Iterable[tuple[Any, ...]],
         *,
         reckoned: Container[tuple[str, str]] = (),
     ) -> Added:
-        added = Added(0, 0)
+        added, whose = Added(0, 0), names.index("lead_id")
         with self._turns.write() as connection:
-            for chunk in _chunks(rows):
+            for given in _chunks(made):
+                chunk = self._bars.without_erased(connection, given, lambda row: (row[whose],))
                 # Sorted by (source, id): on PostgreSQL two writers of the same ids meet in one order.
                 chunk.sort(key=lambda row: row[:2])
                 new = insert_new(connection, table, names, chunk)
@@ -194,7 +174,8 @@ class Store:
                 keys = []
                 if new < len(chunk):
                     keys = conflicting(connection, table, names, chunk, reckoned=reckoned)
-                added += Added(new, len(chunk) - new, len(keys), tuple(keys))
+                n_erased = len(given) - len(chunk)
+                added += Added(new, len(chunk) - new, len(keys), tuple(keys), erased=n_erased)
         return added
 
     def histories(
@@ -223,7 +204,7 @@ class Store:
         """Those (source, touchpoint_id) that are held already, whosever they are."""
         keys = [(t.source, t.touchpoint_id) for t in touchpoints]
         with self._turns.read() as connection:
-            return set(held_rows(connection, tables.touchpoints, _TOUCHPOINTS[:2], keys))
+            return set(held_rows(connection, tables.touchpoints, rows.TOUCHPOINTS[:2], keys))
 
     def outcomes_of(self, lead_ids: Sequence[str]) -> dict[str, list[Outcome]]:
         """Outcomes by lead, by (time, source, id); leads without any are absent.
@@ -242,7 +223,7 @@ class Store:
     ) -> list[str]:
         """Ids of created leads, by (created_at, lead_id); ``created_from`` is inside, ``created_before`` is not.
 
-        With ``standing_at``, without those known by then to have been merged into another lead.
+        With ``standing_at``, without those known by then to have been merged into another lead. Suppressed ones are not among them.
         """
         with self._turns.read() as connection:
             return reading.lead_ids(
@@ -250,7 +231,7 @@ class Store:
             )
 
     def read_training(self) -> TrainingTables:
-        """Everything about all created leads in columns, read in short pages so that writers go on meanwhile."""
+        """Everything about all created leads but suppressed ones, in columns, read in short pages so that writers go on meanwhile."""
         return columns.read_training(self._turns.read)
 
     def counts(self) -> dict[str, int]:
@@ -293,8 +274,3 @@ def _noting(touchpoints: Iterable[Touchpoint], reckoned: set[tuple[str, str]]) -
         if t.is_reckoned:
             reckoned.add((t.source, t.touchpoint_id))
         yield t
-
-
-def _number(value: float | None) -> float | None:
-    # NaN would be null in SQLite and a number in PostgreSQL.
-    return None if value is None or value != value else float(value)

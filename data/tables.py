@@ -1,7 +1,7 @@
 """The tables of the store.
 
-Facts are appended and never changed. Every table has ``seq``, the order of arrival, by which long reads are paged. Instants are
-microseconds since 1970 UTC in 64-bit integers. Ids sort by code point in both databases, so that ties break alike.
+Facts are appended and never changed; only erasing a person deletes any. Every table has ``seq``, the order of arrival, by which long reads
+are paged. Instants are microseconds since 1970 UTC in 64-bit integers. Ids sort by code point in both databases, so that ties break alike.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ scores = Table(
     sqlite_autoincrement=True,
 )
 
-# Of a key only its SHA-256 is kept; see ``data.keys``. The one table whose rows change: a key is revoked.
+# Of a key only its SHA-256 is kept; see ``data.keys``. Its rows change: a key is revoked.
 keys = Table(
     "keys",
     metadata,
@@ -199,6 +199,33 @@ reply_leads = Table(
     Column("lead_id", Id, nullable=False),
     UniqueConstraint("request_id", "lead_id", name="uq_reply_leads_request_id"),
     Index("ix_reply_leads_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
+# Ids of erased persons as HMAC-SHA256 in hex, under the one key in ``tombstone_keys``: neither the id nor a digest that others can make
+# of it. ``suppressions`` are ids of persons who may be known and must not be looked at; see ``data.privacy``.
+tombstone_keys = Table(
+    "tombstone_keys",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
+)
+tombstones = Table(
+    "tombstones",
+    metadata,
+    _seq(),
+    Column("digest", Id, nullable=False),
+    Column("erased_at", BigInteger, nullable=False),
+    UniqueConstraint("digest", name="uq_tombstones_digest"),
+    sqlite_autoincrement=True,
+)
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _seq(),
+    Column("lead_id", Id, nullable=False),
+    Column("suppressed_at", BigInteger, nullable=False),
+    UniqueConstraint("lead_id", name="uq_suppressions_lead_id"),
     sqlite_autoincrement=True,
 )
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -95,18 +96,33 @@ class Turns:
                 self._writer.connect() as connection,
                 connection.begin() as transaction,
             ):
-                self._own.connection = connection
+                self._own.connection, self._own.notes = connection, {}
+                afterwards: list[Callable[[Engine], None]] = []
+                self._own.afterwards = afterwards
                 try:
                     yield connection
                 finally:
-                    self._own.connection = None
+                    self._own.connection = self._own.notes = None
                 if self._gate is None:
                     transaction.commit()
                 else:
                     self._commit(self._gate, connection)
+            with explained(self._engine.url):
+                for do in afterwards:
+                    do(self._engine)
         finally:
             if self._queue:
                 self._queue.release()
+
+    @property
+    def notes(self) -> dict[str, Any] | None:
+        """What is remembered until this thread's write transaction ends; None outside of one."""
+        found: dict[str, Any] | None = getattr(self._own, "notes", None)
+        return found
+
+    def after_commit(self, do: Callable[[Engine], None]) -> None:
+        """Inside a write transaction: ``do`` is called once it is committed, before the next writer's turn; never if it is not."""
+        self._own.afterwards.append(do)
 
     def _commit(self, gate: CommitGate, connection: Connection) -> None:
         time.sleep(max(0.0, self._pause_until - time.monotonic()))

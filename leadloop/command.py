@@ -11,7 +11,18 @@ import sys
 
 from data.errors import LeadloopError
 from leadloop import console
-from leadloop.commands import channels, features, files, keys, leads, learning, setup, upkeep, versions
+from leadloop.commands import (
+    channels,
+    features,
+    files,
+    keys,
+    leads,
+    learning,
+    privacy,
+    setup,
+    upkeep,
+    versions,
+)
 from leadloop.commands.application import app
 
 __all__ = [
@@ -23,6 +34,7 @@ __all__ = [
     "leads",
     "learning",
     "main",
+    "privacy",
     "setup",
     "upkeep",
     "versions",

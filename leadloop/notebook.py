@@ -186,9 +186,13 @@ def load_scorer(which: str | Path = "champion", *, goal: str | None = None) -> S
 
 
 def snapshots(store: Store, lead_ids: Sequence[str] | None = None, *, cutoff: Moment = None) -> Snapshots:
-    """What is known about these leads (all by default) at the cutoff (this moment by default)."""
+    """What is known about these leads (all by default) at the cutoff (this moment by default); suppressed ones are absent."""
     at = instant(cutoff)
-    chosen = store.lead_ids(created_before=at + 1, standing_at=at) if lead_ids is None else list(lead_ids)
+    if lead_ids is None:
+        chosen = store.lead_ids(created_before=at + 1, standing_at=at)
+    else:
+        barred = store.privacy.barred(lead_ids)
+        chosen = [i for i in lead_ids if i not in barred]
     return snapshots_at(store, chosen, cutoff=at)
 
 

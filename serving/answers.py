@@ -97,7 +97,8 @@ class ReceivedOut(BaseModel):
     new: int = Field(description="kept now")
     known: int = Field(description="already kept before, or saying nothing new")
     left_out: int | None = Field(
-        default=None, description="visits of bots or of the firm itself, when there are any"
+        default=None,
+        description="visits of bots or of the firm itself, and items about persons who were erased, when there are any",
     )
     conflicts: int = Field(
         description="of the known ones, how many say something else than what is kept under their id; what came first stays"
@@ -165,6 +166,30 @@ class LeadOut(BaseModel):
     touchpoints: list[KnownTouchpoint] = Field(description="the newest 100, newest first")
     outcomes: list[KnownOutcome] = Field(description="all outcomes")
     last_score: PastScore | None = Field(description="the newest score; null before the first")
+    suppressed: bool = Field(
+        description="true when the person objected: it is neither scored nor learned from"
+    )
+
+
+class ErasedOut(BaseModel):
+    """What was deleted of a person, in rows."""
+
+    ids: int = Field(description="how many ids the person had; none of them is taken in any more")
+    leads: int = Field(description="leads")
+    profiles: int = Field(description="versions of profiles")
+    touchpoints: int = Field(description="touchpoints")
+    outcomes: int = Field(description="outcomes")
+    links: int = Field(description="links between ids")
+    accounts: int = Field(description="statements of which company the leads were of")
+    scores: int = Field(description="past scores, those of a challenger too")
+    replies: int = Field(description="answers kept for requests that are sent again")
+
+
+class SuppressedOut(BaseModel):
+    """Whether a person is left alone."""
+
+    suppressed: bool = Field(description="true: neither scored nor learned from")
+    ids: int = Field(description="for how many ids of the person this holds now")
 
 
 class FeaturePoints(BaseModel):

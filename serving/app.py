@@ -12,7 +12,7 @@ from serving.auth import Guard
 from serving.limits import BodyLimit, Places
 from serving.once import Once
 from serving.parts import Parts
-from serving.routes import leads, links, model, openapi, outcomes, score, touchpoints, whoami
+from serving.routes import leads, links, model, openapi, outcomes, privacy, score, touchpoints, whoami
 from serving.shortcut import Shortcut
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
@@ -32,7 +32,8 @@ def build_app(parts: Parts) -> FastAPI:
     )
     problems.install(app)
     scores = score.routes(parts)
-    others = (room.routes(parts) for room in (leads, touchpoints, outcomes, links, model, openapi, whoami))
+    rooms = (leads, privacy, touchpoints, outcomes, links, model, openapi, whoami)
+    others = (room.routes(parts) for room in rooms)
     for router in (scores, *others):
         app.include_router(router)
     pages.install(app, parts)

@@ -17,7 +17,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_LEAD = re.compile(r"/v1/leads/.+?(/explanation)?")
+_LEAD = re.compile(r"/v1/leads/.+?(/explanation|/suppress)?")
 _KNOWN = frozenset(
     {
         "/", "/docs", "/docs.json", "/openapi.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics", "/score",

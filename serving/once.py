@@ -31,6 +31,7 @@ from serving.problems import Problem
 _NAME = b"idempotency-key"
 _PLAIN = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = (b"content-type", b"x-model-version")
+_LEAD_IN_PATH = re.compile(r"/v1/leads/(.+)/suppress")
 _REAP_EVERY = 3_600 * 1_000_000
 _ID_FIELDS = frozenset({"lead_id", "from_id", "anonymous_id", "userId", "anonymousId", "distinct_id"})
 
@@ -133,6 +134,8 @@ class Once:
 
     async def _lead_ids(self, scope: Scope, body: bytes) -> set[str]:
         """Whom the request is about, as far as it can be read."""
+        if named := _LEAD_IN_PATH.fullmatch(scope["path"]):
+            return {named[1]}
         request = Request(scope, replayed(body, _nothing))
         try:
             message = await read_json(request, max_bytes=self._parts.max_body_bytes)

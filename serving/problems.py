@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data.bars import ERASED, Bar
 from data.errors import LeadloopError
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,7 +33,8 @@ _TITLES = {
     404: "Not found",
     405: "Method not allowed",
     408: "Too slow",
-    409: "Still at work",
+    409: "Not as things stand",
+    410: "Gone for good",
     413: "Body too large",
     415: "Encoding not supported",
     422: "The message cannot be used",
@@ -173,6 +175,22 @@ def store_away() -> Problem:
         "The store is busy or away, so nothing could be kept. Send the same message again after a few seconds; "
         "sending it twice does no harm.",
         headers={"Retry-After": "5"},
+    )
+
+
+def barred(why: Bar) -> Problem:
+    """The lead may not be scored: its person was erased, or objected."""
+    if why == ERASED:
+        return Problem(
+            410,
+            "erased",
+            "What was known of this lead was erased, and nothing about it is taken in any more; leave it out of what you send.",
+        )
+    return Problem(
+        409,
+        "suppressed",
+        "This lead objected to being scored, so it is neither scored nor learned from, and nothing of the message was kept. "
+        "DELETE /v1/leads/{lead_id}/suppress withdraws the objection.",
     )
 
 

@@ -15,13 +15,14 @@ from itertools import groupby
 
 from starlette.concurrency import run_in_threadpool
 
+from data.bars import SUPPRESSED, Bar
 from data.scorelog import ScoreRow
 from data.snapshots import LeadHistory, ProfileVersion
 from data.store import Store
 from serving.beside import LARGE_ITEMS, worked
 from serving.live import Served
 from serving.messages import LeadMessage
-from serving.problems import Problem, reason_of, store_away
+from serving.problems import Problem, barred, reason_of, store_away
 from serving.scored import Answer, Beside, ConflictKey, Seen, answers_of
 from serving.shadow import Shadow
 from serving.writer import STORE_FAULTS, Clock, Next, Writer
@@ -128,6 +129,20 @@ class Scoring:
             self._writer.after_commit(lambda: shadow.follow(seen, rows))
 
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
+        """What is seen of each message once it is kept; a problem, and nothing kept, for who is erased or suppressed."""
+        bars = self._store.privacy.barred(_named(messages))
+        if not bars:
+            return self._kept(messages, now)
+        problems = [_bar(message, bars) for message in messages]
+        for message, problem in zip(messages, problems, strict=True):
+            if problem is not None and message.is_to_store and message.lead_id not in bars:
+                # Its visitor objected: the two being one person is all that is kept, and the objection is the lead's too.
+                self._store.add_links(message.links(now=now), now=now)
+        free = [m for m, problem in zip(messages, problems, strict=True) if problem is None]
+        seen = iter(self._kept(free, now))
+        return [next(seen) if problem is None else problem for problem in problems]
+
+    def _kept(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """Write what is to be kept, then read every history once."""
         kept = [m for m in messages if m.is_to_store and m.lead_id is not None and m.is_news]
         conflicts: dict[str, list[ConflictKey]] = {}
@@ -147,6 +162,11 @@ class Scoring:
     def _histories(self, messages: Sequence[LeadMessage], now: int) -> Mapping[str, LeadHistory]:
         ids = sorted({m.lead_id for m in messages if m.lead_id is not None})
         return self._store.histories(ids, cutoff=now) if ids else {}
+
+    def _read(
+        self, messages: Sequence[LeadMessage], now: int
+    ) -> tuple[Mapping[str, LeadHistory], Mapping[str, Bar]]:
+        return self._histories(messages, now), self._store.privacy.barred(_named(messages))
 
     def _beside(self, now: int) -> Beside:
         return lambda accounts: self._store.account_spans(accounts, cutoff=now)
@@ -182,15 +202,16 @@ class Scoring:
     ) -> list[Answer | Problem]:
         now = self._clock()
         histories: Mapping[str, LeadHistory] = {}
+        bars: Mapping[str, Bar] = {}
         try:
             # Given up before a thread took it, the reading is never done: nobody waits for it any more.
-            reading = asyncio.get_running_loop().run_in_executor(
-                self._readers, self._histories, messages, now
-            )
-            histories = await asyncio.wait_for(reading, self._patience)
+            reading = asyncio.get_running_loop().run_in_executor(self._readers, self._read, messages, now)
+            histories, bars = await asyncio.wait_for(reading, self._patience)
         except (TimeoutError, *STORE_FAULTS) as fault:
             logger.warning("scoring without the store: %s", reason_of(fault))
-        seen = self._seen(messages, histories, now, is_kept=False)
+        free = [m for m in messages if _bar(m, bars) is None]
+        found = iter(self._seen(free, histories, now, is_kept=False))
+        seen = [_bar(m, bars) or next(found) for m in messages]
         answers, rows = await worked(
             len(seen) >= LARGE_ITEMS,
             answers_of,
@@ -213,6 +234,20 @@ class Scoring:
             self._writer.submit(lambda _: self._store.scores.append(rows))
         except Problem:
             logger.warning("%d scores are not logged: too much waits for the store already", len(rows))
+
+
+def _named(messages: Sequence[LeadMessage]) -> list[str]:
+    """The ids of leads and visitors in the messages."""
+    return [i for m in messages for i in (m.lead_id, m.anonymous_id) if i is not None]
+
+
+def _bar(message: LeadMessage, bars: Mapping[str, Bar]) -> Problem | None:
+    """Why the message may not be scored. A visitor who was erased bars nobody: the lead is another's, or begins anew."""
+    if message.lead_id is not None and message.lead_id in bars:
+        return barred(bars[message.lead_id])
+    if message.anonymous_id is not None and bars.get(message.anonymous_id) == SUPPRESSED:
+        return barred(SUPPRESSED)
+    return None
 
 
 def _without_repeats(messages: Sequence[LeadMessage]) -> Iterator[list[LeadMessage]]:

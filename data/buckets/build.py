@@ -58,7 +58,8 @@ class Built:
     new_rows : touchpoints that were new.
     torn : files written anew because links joined ids that lay in different buckets.
     resumed : an earlier build that was cut off has been ended.
-    rebuilt : everything was read anew: the number of buckets changed, or the store no longer holds what was read before.
+    rebuilt : everything was read anew: the number of buckets changed, somebody was erased, suppressed or freed, or the store no longer
+        holds what was read before.
     """
 
     manifest: Manifest
@@ -79,7 +80,8 @@ def build_buckets(
 ) -> Built:
     """Bring the folder up to date with the store.
 
-    A build that was cut off is ended first, as it was planned; rows that came after it wait for the next one.
+    A build that was cut off is ended first, as it was planned; rows that came after it wait for the next one. When somebody was erased,
+    suppressed or freed meanwhile, it is given up, and everything is read anew.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def build_buckets(
             plan = None  # cut off after its end, while tidying up
         if plan is not None and (plan["format"] != FORMAT or n_buckets not in (None, plan["buckets"])):
             plan = None
+        if plan is not None and plan.get("barred", "") != source.barred():
+            plan = None
         resumed = plan is not None
         if plan is None:
             _tidy(folder, held)
@@ -125,6 +129,7 @@ def build_buckets(
             plan["leads"],
             files_of(plan["links"]),
             (*(s for s in rest if s.files), segment),
+            plan.get("barred", ""),
         )
         write_json(folder / MANIFEST, manifest.to_dict())
         _tidy(folder, manifest)
@@ -140,7 +145,7 @@ def _planned(
     now = source.marks()
     rebuilt = held is not None and (
         n_buckets not in (None, held.n_buckets)
-        or not source.holds(Marks(held.marks, held.last_rows, held.n_leads))
+        or not source.holds(Marks(held.marks, held.last_rows, held.n_leads, held.barred))
     )
     nothing = Manifest(0, dict.fromkeys(READ, 0), dict.fromkeys(READ, ""), 0, {}, ())
     before = nothing if held is None or rebuilt else held
@@ -178,6 +183,7 @@ def _planned(
         "merges": merges,
         "part_rows": part_rows,
         "rebuilt": rebuilt,
+        "barred": now.barred,
     }
 
 

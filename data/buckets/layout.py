@@ -84,6 +84,7 @@ class Manifest:
     n_leads : leads of the store up to its mark.
     links : the file that says which ids belong to which; none where no id belongs to another.
     segments : oldest first.
+    barred : who was erased or suppressed when it was read (``Marks``).
     """
 
     n_buckets: int
@@ -92,6 +93,7 @@ class Manifest:
     n_leads: int
     links: Files
     segments: tuple[Segment, ...]
+    barred: str = ""
 
     @property
     def hash(self) -> str:
@@ -124,13 +126,16 @@ class Manifest:
         return {
             "format": FORMAT, "buckets": self.n_buckets, "hash": self.hash, "marks": dict(self.marks),
             "last_rows": dict(self.last_rows), "leads": self.n_leads, "links": _lists(self.links), "segments": segments,
+            "barred": self.barred,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Manifest:
         segments = tuple(Segment(s["name"], files_of(s["files"])) for s in record["segments"])
         marks, last_rows, links = record["marks"], record["last_rows"], files_of(record["links"])
-        return cls(record["buckets"], marks, last_rows, record["leads"], links, segments)
+        # Manifests from before anybody could be erased do not say.
+        barred = record.get("barred", "")
+        return cls(record["buckets"], marks, last_rows, record["leads"], links, segments, barred)
 
 
 def files_of(record: Mapping[str, Sequence[Any]]) -> Files:

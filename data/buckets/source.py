@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from data.buckets.layout import READ, TABLES
-from data.database import connect, explained, parse_url
+from data.database import NOT_SUPPRESSED, connect, explained, parse_url
 from data.domain import Link
 from data.errors import StoreError
 from data.reading import LINK
@@ -35,11 +35,15 @@ _LAST_ROW = {
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """How far the store goes: last ``seq`` and a hash of the last row by table, and how many leads there are."""
+    """How far the store goes: last ``seq`` and a hash of the last row by table, how many leads there are, and who is barred.
+
+    ``barred`` changes whenever somebody is erased, suppressed or freed; it is empty while nobody is.
+    """
 
     last: Mapping[str, int]
     rows: Mapping[str, str]
     n_leads: int
+    barred: str = ""
 
 
 class RowSource(Protocol):
@@ -48,6 +52,8 @@ class RowSource(Protocol):
     def marks(self) -> Marks: ...
 
     def holds(self, marks: Marks) -> bool: ...
+
+    def barred(self) -> str: ...
 
     def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]: ...
 
@@ -64,6 +70,9 @@ class StoreSource:
         """How far the store goes now. Every row up to there is in, and none will come later."""
         last, rows = {}, {}
         with self._connected() as connection:
+            # First: who is barred while the rest is read is barred anew for the next build.
+            with connection.begin():
+                barred = _barred(connection)
             for table in READ:
                 with connection.begin():
                     if connection.dialect.name == "postgresql":
@@ -76,17 +85,26 @@ class StoreSource:
                     rows[table] = _row_hash(connection, table, last[table])
             with connection.begin():
                 n_leads = _count_leads(connection, last["leads"])
-        return Marks(last, rows, n_leads)
+        return Marks(last, rows, n_leads, barred)
 
     def holds(self, marks: Marks) -> bool:
-        """Whether this is the store the marks were taken from, and no lead was deleted since."""
+        """Whether this is the store the marks were taken from, and nobody was erased, suppressed or freed since."""
         with self._connected() as connection, connection.begin():
-            return _count_leads(connection, marks.last["leads"]) == marks.n_leads and all(
-                _row_hash(connection, table, marks.last[table]) == marks.rows[table] for table in READ
+            return (
+                _barred(connection) == marks.barred
+                and _count_leads(connection, marks.last["leads"]) == marks.n_leads
+                and all(
+                    _row_hash(connection, table, marks.last[table]) == marks.rows[table] for table in READ
+                )
             )
 
+    def barred(self) -> str:
+        """The mark of who is barred now."""
+        with self._connected() as connection, connection.begin():
+            return _barred(connection)
+
     def batches(self, table: str, after: int, upto: int, *, is_alone: bool) -> Iterator[pa.RecordBatch]:
-        """Rows with ``after < seq <= upto`` in order of ``seq``, in the columns of ``TABLES``.
+        """Rows with ``after < seq <= upto`` in order of ``seq``, in the columns of ``TABLES``, without those of suppressed persons.
 
         ``is_alone`` says that this process reads the store in no other way. Only then may ADBC be used: it brings a SQLite of its own,
         and two of them in one process take each other's locks away.
@@ -95,8 +113,11 @@ class StoreSource:
         yield from read(self, table, after, upto)
 
     def links(self, upto: int) -> Iterator[Link]:
-        """All links with ``seq <= upto``."""
-        statement = text(f"SELECT {LINK} FROM links WHERE seq > :low AND seq <= :high")
+        """All links with ``seq <= upto`` but those of suppressed persons."""
+        statement = text(
+            f"SELECT {LINK} FROM links WHERE seq > :low AND seq <= :high "
+            f"AND {NOT_SUPPRESSED.format(id='links.from_id')} AND {NOT_SUPPRESSED.format(id='links.lead_id')}"
+        )
         with self._connected() as connection:
             for low, high in _ranges(0, upto, _PLAIN_RANGE):
                 with connection.begin():
@@ -136,14 +157,26 @@ def _row_hash(connection: Connection, table: str, seq: int) -> str:
 
 
 def _count_leads(connection: Connection, last: int) -> int:
-    return connection.execute(
-        text("SELECT COUNT(*) FROM leads WHERE seq <= :last"), {"last": last}
-    ).scalar_one()
+    counted = NOT_SUPPRESSED.format(id="leads.lead_id")
+    statement = text(f"SELECT COUNT(*) FROM leads WHERE seq <= :last AND {counted}")
+    return connection.execute(statement, {"last": last}).scalar_one()
+
+
+def _barred(connection: Connection) -> str:
+    if connection.dialect.name == "postgresql":
+        # Waits for those who erase or suppress; numbers they have taken are committed then.
+        connection.execute(text("LOCK TABLE tombstones IN SHARE MODE"))
+    found = [
+        connection.execute(text(f"SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM {table}")).one()
+        for table in ("tombstones", "suppressions")
+    ]
+    # Rows are numbered once and for all, so the same count up to the same number are the same rows.
+    return "" if not any(n for n, _ in found) else " ".join(f"{n}/{last}" for n, last in found)
 
 
 def _select(table: str, low: int | str, high: int | str) -> str:
-    names = ", ".join(TABLES[table].names)
-    return f"SELECT {names} FROM {table} WHERE seq > {low} AND seq <= {high} ORDER BY seq"
+    names, counted = ", ".join(TABLES[table].names), NOT_SUPPRESSED.format(id=f"{table}.lead_id")
+    return f"SELECT {names} FROM {table} WHERE seq > {low} AND seq <= {high} AND {counted} ORDER BY seq"
 
 
 def _ranges(after: int, upto: int, step: int) -> Iterator[tuple[int, int]]:

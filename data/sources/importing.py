@@ -22,7 +22,7 @@ from data.sources.duplicates import ID_OF, give_ids, without_duplicates
 from data.sources.joins import joined_names, with_joins
 from data.sources.mapping import ImportMapping, TableMapping, load_mapping
 from data.sources.reading import NOT_WANTED, Fields, read_fields
-from data.sources.report import ImportReport, TableReport
+from data.sources.report import ERASED, ImportReport, TableReport
 from data.sources.tables import Rows, TableFile, open_table
 from data.sources.visits import take_in
 from data.store import Added, Store
@@ -275,6 +275,8 @@ def _report(step: _Step, rows: Rows, fields: Fields, added: Added, n_again: int,
             examples[reason] = tuple(
                 _example(fields, rows, row, reason) for row in found[:_N_EXAMPLES].tolist()
             )
+    if added.erased:
+        dropped[ERASED] = added.erased
     warnings = list(fields.warnings)
     if added.conflicts:
         warnings.append(_conflicts(added, step.table.kind))

@@ -31,6 +31,10 @@ def score(
     if lead_ids:
         seen = notebook.snapshots(store, lead_ids, cutoff=now)
         missing = [lead_id for lead_id in lead_ids if lead_id not in set(seen.lead_ids)]
+        if missing and store.privacy.barred(missing):
+            raise ContractError(
+                f"{len(store.privacy.barred(missing))} of these leads are erased or suppressed, and are not scored; leave them away"
+            )
         if missing:
             raise ContractError(
                 f"nothing is known of {', '.join(missing[:5])}; import the lead or check its id"

@@ -199,6 +199,8 @@ _RETRY_AFTER: dict[str, Any] = {
 }
 REFUSED = {
     404: "nothing of this name is known",
+    409: "the lead objected to being scored, or a request with this Idempotency-Key is still being worked on",
+    410: "the person was erased",
     413: "the body is too large",
     415: "the Content-Encoding is not gzip",
     422: "the message cannot be used; the answer says where and why",

@@ -43,8 +43,8 @@ async def keep(
     if count is not None:
         count(items)
     answer: dict[str, Any] = {"received": len(sent), "new": added.new, "known": added.known}
-    if len(items) < len(sent):
-        answer["left_out"] = len(sent) - len(items)
+    if n_left_out := len(sent) - len(items) + added.erased:
+        answer["left_out"] = n_left_out
     return to_json({**answer, **_conflicts(added, name)})
 
 

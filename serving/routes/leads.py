@@ -134,6 +134,7 @@ def _view(parts: Parts, lead_id: str) -> dict[str, Any]:
             for o in parts.store.outcomes_of([lead_id]).get(lead_id, [])
         ],
         "last_score": None if last is None else shown_score(last),
+        "suppressed": lead_id in parts.store.privacy.barred([lead_id]),
     }
 
 

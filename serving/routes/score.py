@@ -49,7 +49,7 @@ def routes(parts: Parts) -> APIRouter:
         summary="Score a lead",
         responses={
             200: {"model": ScoreOut, "description": "scored", "headers": MODEL_VERSION},
-            **refusals(413, 415, 422, 503),
+            **refusals(409, 410, 413, 415, 422, 503),
         },
         openapi_extra=body_of(SCORE, _EXAMPLE),
     )

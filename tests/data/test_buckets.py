@@ -188,6 +188,61 @@ def test_a_lead_deleted_from_the_store_is_not_kept(sqlite_url: str, tmp_path: Pa
     store.close()
 
 
+@pytest.mark.parametrize("how", ["erase", "suppress"])
+@pytest.mark.parametrize("who", ["l3", "nobody", "visitor"])
+def test_erased_and_suppressed_persons_are_gone_from_the_files_after_the_next_build(
+    store_url: str, tmp_path: Path, how: str, who: str
+):
+    """Leads, ids that only have touchpoints, and visitors of a lead; and back again when an objection is withdrawn."""
+    store, source, out = open_store(store_url), StoreSource(store_url), tmp_path / "out"
+    fill(store, first=0, n=300)
+    store.add_touchpoints([Touchpoint("v", "visitor", NOON, "form", content="/page/v")], now=NOON)
+    store.add_links([Link("1", "visitor", "l4", NOON)], now=NOON)
+    before = build_buckets(source, out, n_buckets=2).manifest
+    getattr(store.privacy, how)(who, now=NOON)
+    fill(store, first=300, n=50)
+    built = build_buckets(source, out)
+    assert built.rebuilt
+    gone = {"l4", "visitor"} if who == "visitor" else {who}
+    assert ids_in(out).isdisjoint(gone)
+    assert existing_manifest(out).rows == build_buckets(source, tmp_path / "fresh", n_buckets=2).manifest.rows
+    assert build_buckets(source, out).rebuilt is False
+    if how == "suppress":
+        store.privacy.unsuppress(who)
+        assert build_buckets(source, out).rebuilt
+        assert gone <= ids_in(out)
+        assert existing_manifest(out).rows == before.rows + 50
+    store.close()
+
+
+def ids_in(folder: Path) -> set[str]:
+    """Every id in any Parquet file of the folder, whether a manifest names it or not."""
+    found: set[str] = set()
+    for path in folder.rglob("*.parquet"):
+        table = pq.ParquetFile(path).read()
+        for name in {"lead_id", "from_id"} & set(table.column_names):
+            found.update(table[name].to_pylist())
+    return found
+
+
+def test_a_build_that_was_cut_off_before_somebody_was_erased_is_given_up(sqlite_url: str, tmp_path: Path):
+    store, source, out = open_store(sqlite_url), StoreSource(sqlite_url), tmp_path / "out"
+    fill(store, first=0, n=300)
+
+    def cut_off(what: str, done: int, total: int) -> None:
+        if what == "sorting buckets" and done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_buckets(source, out, n_buckets=2, progress=cut_off)
+    assert "l3" in ids_in(out)
+    store.privacy.erase("l3", now=NOON)
+    built = build_buckets(source, out, n_buckets=2)
+    assert (built.resumed, "l3" in ids_in(out)) == (False, False)
+    assert not (out / "building").exists()
+    store.close()
+
+
 def test_another_store_is_read_anew(tmp_path: Path):
     for name, seed in (("a", 1), ("b", 2)):
         store = open_store(f"sqlite:///{tmp_path}/{name}.db")

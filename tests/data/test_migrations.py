@@ -140,3 +140,18 @@ def test_a_store_made_before_there_were_accounts_gets_them(store_url):
     ]
     assert len(store.account_spans(["acme"], cutoff=9)) == 2
     store.close()
+
+
+def test_in_a_store_made_before_anybody_could_be_erased_somebody_can_be(store_url):
+    with made_before(store_url, "0005") as connection:
+        for lead_id in ("ada", "bob"):
+            connection.execute(
+                text("INSERT INTO leads (lead_id, created_at, received_at) VALUES (:id, 1, 2)"),
+                {"id": lead_id},
+            )
+    store = open_store(store_url)
+    assert store.privacy.barred(["ada", "bob"]) == {}
+    assert store.privacy.erase("ada", now=3).leads == 1
+    assert store.privacy.suppress("bob", now=3) == 1
+    assert (store.counts()["leads"], store.lead_ids()) == (1, [])
+    store.close()

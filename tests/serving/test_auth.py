@@ -163,6 +163,7 @@ CALLS = [
     ("GET", "/docs", None, "read"),
     ("DELETE", "/v1/leads/ada", None, "admin"),
     ("POST", "/v1/leads/ada/suppress", {}, "admin"),
+    ("DELETE", "/v1/leads/ada/suppress", None, "admin"),
     ("POST", "/v1/nothing/yet", {}, "admin"),
 ]
 
