@@ -13,7 +13,7 @@ lost
 mixed
     answers whose header and body name different versions, or whose version is none of the sound ones.
 rss_slope_mb_per_h
-    growth of the resident memory of workers that are there from the beginning, with its 95 % interval from the scatter of half-minute
+    growth of the resident memory of the worker that is there from beginning to end, with its 95 % interval from the scatter of half-minute
     means. Four minutes of the same load with a killed worker, a lock and a restart come before: what a worker needs once for all (caches
     of the leads it meets, threads, connections, the heap of its largest crowd) is there then. The slope of all workers after their first
     two minutes, those that replace a killed one among them, is shown beside it.
@@ -40,7 +40,7 @@ import numpy as np
 from sqlalchemy import create_engine, text
 
 from benchmarks.censoring import filled_store
-from benchmarks.soak_faults import Faults, cut_off, damage, flipped
+from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
 from benchmarks.soak_load import INLINE, Load, Seen
 from benchmarks.soak_memory import WARM_SECONDS, Memory, slope_per_hour
 from data.world import make_world
@@ -169,6 +169,7 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             print(f"answers {fastest:.0f} requests a second; asked half of that for {minutes:.0f} minutes")
             faults = Faults(server, database, mlflow, registry, good, (bad[0], bad[1]), minute)
             print("rehearsal", flush=True)
+            rehearsed = {worker.pid for worker in worker_processes(server)}
             under(load, fastest / 2, REHEARSAL * minute, faults, faults.rehearsal(), stop)
             memory = Memory(server, stop)
             memory.start()
@@ -186,7 +187,7 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             "outcomes": missing(database.url, "outcomes", "outcome_id", seen.outcomes),
         }
         mlflow.stop()
-    slope, half = slope_per_hour([row for row in memory.rows if row[0] in memory.old], warm=0)
+    slope, half = slope_per_hour([row for row in memory.rows if row[0] in rehearsed], warm=0)
     of_all, half_of_all = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
     latency = np.quantile(seen.latency, [0.5, 0.99]) * 1_000
     print(f"answers: {dict(seen.statuses)}, not asked because 2,000 waited: {seen.skipped}")

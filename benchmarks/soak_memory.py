@@ -20,14 +20,12 @@ class Memory(threading.Thread):
     Attributes
     ----------
     rows : (process, seconds of its life, resident MB).
-    old : the processes that were there when it began.
     """
 
     def __init__(self, server: Server, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self._server, self._ending = server, stop
         self.rows: list[tuple[int, float, float]] = []
-        self.old = {worker.pid for worker in worker_processes(server)}
 
     def run(self) -> None:
         while not self._ending.wait(5.0):
