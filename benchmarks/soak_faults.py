@@ -84,13 +84,12 @@ class Faults:
 
     def rehearsal(self) -> list[tuple[float, Callable[[], str]]]:
         """What happens before the measuring begins: the first time of each leaves a worker larger, a second time must not."""
-        again = self.good[1]
-        return [
-            (0.3, self.kill_worker),
-            (0.5, lambda: self.promote(again, "sound")),
-            (1.0, self.lock_store),
-            (2.0, self.restart_database),
+        promotions = [
+            (0.5 + n, lambda number=number: self.promote(number, "sound"))
+            for n, number in enumerate(self.good)
         ]
+        others = [(0.3, self.kill_worker), (1.0, self.lock_store), (2.0, self.restart_database)]
+        return sorted([*promotions, *others], key=lambda event: event[0])
 
     def run(self, plan: list[tuple[float, Callable[[], str]]], stop: threading.Event) -> None:
         """Carry a plan out; returns at its end or when ``stop`` is set."""
