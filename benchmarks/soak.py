@@ -46,7 +46,7 @@ from benchmarks.soak_memory import WARM_SECONDS, Memory, slope_per_hour
 from data.world import make_world
 from features.matrix import Matrix
 from tests.postgres import postgres
-from tests.serving.running import MlflowServer, Server
+from tests.serving.running import MlflowServer, Server, until
 from training.learning.config import TrainConfig
 from training.learning.dataset import build_dataset
 from training.learning.run import TrainingResult, train
@@ -89,6 +89,11 @@ def register(registry: Registry, result: TrainingResult, scorer: Scorer, *, now:
 def expected_inline(server: Server, registry: Registry, good: tuple[str, ...]) -> dict[str, list[float]]:
     """The points of the leads without a history, by version: from the features that the service logs for them."""
     scorers = {number: registry.load("qualified", number) for number in good}
+    # The server is ready when one of its workers is; the others may still be loading their model.
+    until(
+        lambda: all(server.post("/v1/score", INLINE[0]).status_code == 200 for _ in range(20)),
+        "a worker does not score",
+    )
     bodies = [server.post("/v1/score", body).json() for body in INLINE]
     rows = features_of(server.environment["LEADLOOP_STORE"], [body["score_id"] for body in bodies])
     X = np.array([rows[body["score_id"]] for body in bodies])
