@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from data.errors import ContractError
 from data.identity import Identities
 from data.replies import Reply
 from data.scorelog import ScoreRow, id_beside
+from data.snapshots import LeadHistory
 from data.sources.importing import import_tables
 from data.store import Store, open_store
 from tests.data import strategies as some
@@ -147,6 +148,15 @@ def about_others(these: tuple[list[Any], ...], person: set[str]) -> tuple[list[A
     return (*kept, [k for k in links if person.isdisjoint((k.from_id, k.lead_id))])
 
 
+def _ordered(history: LeadHistory) -> LeadHistory:
+    """The same history; a store tells what it holds in no particular order."""
+    return replace(
+        history,
+        profiles=tuple(sorted(history.profiles, key=repr)),
+        touchpoints=tuple(sorted(history.touchpoints, key=repr)),
+    )
+
+
 def told(store: Store) -> tuple[Any, ...]:
     """All that the store says of anybody, as values that compare bit for bit."""
     trained, spans = store.read_training(), store.account_spans(["acme", "bolt"])
@@ -154,7 +164,7 @@ def told(store: Store) -> tuple[Any, ...]:
     arrays += [getattr(trained.ledger, name) for name in ("occurred_at", "received_at", "value")]
     return (
         contents(store),
-        store.histories(some.IDS),
+        {i: _ordered(history) for i, history in store.histories(some.IDS).items()},
         store.outcomes_of(some.IDS),
         sorted(
             zip(*(a.tolist() for a in (spans.account, spans.lead, spans.since, spans.until)), strict=True)
