@@ -31,9 +31,9 @@ def score(
     if lead_ids:
         seen = notebook.snapshots(store, lead_ids, cutoff=now)
         missing = [lead_id for lead_id in lead_ids if lead_id not in set(seen.lead_ids)]
-        if missing and store.privacy.barred(missing):
+        if barred := store.privacy.barred(missing):
             raise ContractError(
-                f"{len(store.privacy.barred(missing))} of these leads are erased or suppressed, and are not scored; leave them away"
+                f"{len(barred)} of these leads are erased or suppressed, and are not scored; leave them away"
             )
         if missing:
             raise ContractError(

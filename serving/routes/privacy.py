@@ -42,7 +42,7 @@ def routes(parts: Parts) -> APIRouter:
         """Takes an objection to profiling, for all ids of the person, those that links join later too. It needs no body. An id that is not
         known yet is suppressed when it comes.
         """
-        known = checked_value("lead_id", lambda: check_id(lead_id, name="lead_id"))
+        known = _checked(lead_id)
         n = await _run(parts, lambda now: parts.store.privacy.suppress(known, now=now))
         return _suppressed(n, is_suppressed=True)
 
@@ -57,7 +57,7 @@ def routes(parts: Parts) -> APIRouter:
     )
     async def unsuppress_lead(lead_id: LeadId) -> Response:
         """Withdraws an objection, for all ids of the person."""
-        known = checked_value("lead_id", lambda: check_id(lead_id, name="lead_id"))
+        known = _checked(lead_id)
         n = await _run(parts, lambda now: parts.store.privacy.unsuppress(known))
         return _suppressed(n, is_suppressed=False)
 
@@ -71,10 +71,14 @@ def routes(parts: Parts) -> APIRouter:
         """Deletes all that is held under all ids of the person, and leaves out what arrives about them later. An id nobody knows is erased
         too, so that a message on its way does not create it. This cannot be undone.
         """
-        known = checked_value("lead_id", lambda: check_id(lead_id, name="lead_id"))
+        known = _checked(lead_id)
         return to_json(asdict(await _run(parts, lambda now: parts.store.privacy.erase(known, now=now))))
 
     return router
+
+
+def _checked(lead_id: str) -> str:
+    return checked_value("lead_id", lambda: check_id(lead_id, name="lead_id"))
 
 
 async def _run(parts: Parts, do: Callable[[int], T]) -> T:
