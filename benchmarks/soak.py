@@ -42,7 +42,7 @@ from sqlalchemy import create_engine, text
 from benchmarks.censoring import filled_store
 from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
 from benchmarks.soak_load import INLINE, Load, Seen
-from benchmarks.soak_memory import WARM_SECONDS, Memory, slope_per_hour
+from benchmarks.soak_memory import WARM_SECONDS, Memory, by_minute, slope_per_hour
 from data.world import make_world
 from features.matrix import Matrix
 from tests.postgres import postgres
@@ -192,7 +192,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             "outcomes": missing(database.url, "outcomes", "outcome_id", seen.outcomes),
         }
         mlflow.stop()
-    slope, half = slope_per_hour([row for row in memory.rows if row[0] in rehearsed], warm=0)
+    whole = [row for row in memory.rows if row[0] in rehearsed]
+    slope, half = slope_per_hour(whole, warm=0)
     of_all, half_of_all = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
     latency = np.quantile(seen.latency, [0.5, 0.99]) * 1_000
     print(f"answers: {dict(seen.statuses)}, not asked because 2,000 waited: {seen.skipped}")
@@ -204,6 +205,7 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
         f"resident memory: {slope:+.1f} MB an hour, 95 % interval {slope - half:+.1f} to {slope + half:+.1f}; "
         f"with the workers that replace others {of_all:+.1f}, {of_all - half_of_all:+.1f} to {of_all + half_of_all:+.1f}"
     )
+    print("the same worker, MB minute by minute: " + " ".join(f"{mb:.1f}" for mb in by_minute(whole)))
     for complaint in (*seen.wrong[:5], *seen.mixed[:5]):
         print(f"  {complaint}")
     if undone := [said for _, said in faults.done if " failed: " in said]:

@@ -37,6 +37,15 @@ class Memory(threading.Thread):
                 self.rows.append((worker.pid, age, resident))
 
 
+def by_minute(rows: list[tuple[int, float, float]]) -> list[float]:
+    """Mean resident megabytes of each minute after the first look, in order."""
+    start = min((age for _, age, _ in rows), default=0.0)
+    minutes: dict[int, list[float]] = {}
+    for _, age, resident in rows:
+        minutes.setdefault(int((age - start) // 60), []).append(resident)
+    return [float(np.mean(minutes[number])) for number in sorted(minutes)]
+
+
 def slope_per_hour(
     rows: list[tuple[int, float, float]], *, warm: float = WARM_SECONDS
 ) -> tuple[float, float]:

@@ -106,8 +106,10 @@ def check_id(value: object, *, name: str) -> str:
     """A non-empty text of at most 200 characters without control characters, trimmed; whole numbers become their digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise ContractError(f"{name} must be a non-empty text, not {type(value).__name__}")
+    if not value.strip():
+        raise ContractError(f"{name} must be a non-empty text, and this one is empty")
     text = value.strip()
     if not text.isprintable():
         odd = next(place for place, character in enumerate(text, 1) if not character.isprintable())

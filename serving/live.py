@@ -85,6 +85,7 @@ class LiveScorer:
     trial : raises when a folder's scorer must not serve; runs the scorer in a process of its own.
     seconds : a clock that never goes back; the pauses before a refused version is tried again go by it.
     told : called after every look at the registry, whether it succeeded or not.
+    let_go : called when a model that served no longer does, and its memory can be used for something else.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class LiveScorer:
         trial: Callable[[Path], None] = try_out,
         seconds: Callable[[], float] = time.monotonic,
         told: Callable[[LiveScorer], None] = lambda _: None,
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:
         self.goal = goal
         self.watch = Watch()
@@ -111,6 +113,7 @@ class LiveScorer:
         self._served: Served | None = None
         self._seconds = seconds
         self._told = told
+        self._let_go = let_go
         self._refused: dict[str, Refusal] = {}
         self._is_away = False
         self._stop = threading.Event()
@@ -178,6 +181,7 @@ class LiveScorer:
         logger.info("%s serves%s no longer", self._name(), self._where)
         self._served = None
         (self._folder / _CURRENT).unlink(missing_ok=True)
+        self._let_go()
 
     def _is_due(self, number: str) -> bool:
         refusal = self._refused.get(number)
@@ -189,6 +193,7 @@ class LiveScorer:
 
     def _exchange(self, number: str) -> None:
         folder = self._folder / number
+        is_first = self._served is None
         try:
             self._served = self._made_ready(number, folder)
         except DamagedScorerError as fault:
@@ -208,6 +213,8 @@ class LiveScorer:
         _write_note(self._folder, {"version": number, "hash": scorer_hash(folder)})
         logger.info("version %s serves%s", number, self._where)
         self._forget_old(number)
+        if not is_first:
+            self._let_go()
 
     def _made_ready(self, number: str, folder: Path) -> Served:
         if folder.is_dir():

@@ -95,8 +95,8 @@ def damage(settings: Settings) -> DamagedStoreError | None:
     return None
 
 
-def start_parts(settings: Settings) -> Parts:
-    """The collaborators of a worker, started: store open, writer and model watch running."""
+def start_parts(settings: Settings, give_back: GiveBack) -> Parts:
+    """The collaborators of a worker, started: store open, writer and model watch running; memory of models let go goes back."""
     intake = load_intake(settings.intake)
     store = open_store(settings.store_url)
     writer = Writer(store, clock=clock)
@@ -107,10 +107,11 @@ def start_parts(settings: Settings) -> Parts:
         folder=settings.home / "serving" / settings.goal,
         poll_seconds=settings.poll_seconds,
         told=metrics.looked,
+        let_go=give_back.soon,
     )
     writer.start()
     live.start()
-    shadow = shadow_of(settings, store, writer, live) if settings.shadow == CHALLENGER else None
+    shadow = shadow_of(settings, store, writer, live, give_back) if settings.shadow == CHALLENGER else None
     if shadow is not None:
         shadow.start()
     return Parts(
@@ -126,7 +127,9 @@ def start_parts(settings: Settings) -> Parts:
     )
 
 
-def shadow_of(settings: Settings, store: Store, writer: Writer, champion: LiveScorer) -> Shadow:
+def shadow_of(
+    settings: Settings, store: Store, writer: Writer, champion: LiveScorer, give_back: GiveBack
+) -> Shadow:
     """The challenger beside the champion, with a registry and copies of its own: it holds nobody up."""
     counts = shadow_metrics()
     challenger = LiveScorer(
@@ -136,6 +139,7 @@ def shadow_of(settings: Settings, store: Store, writer: Writer, champion: LiveSc
         alias=CHALLENGER,
         poll_seconds=settings.poll_seconds,
         told=lambda _: counts.beside(shadow.version()),
+        let_go=give_back.soon,
     )
     shadow = Shadow(store, writer, champion=champion, challenger=challenger, counts=counts)
     return shadow
@@ -170,10 +174,10 @@ class LeadScorer:
             logging.getLogger("leadloop.serving").error("not serving: %s", fault)
             front.fault = store_damaged()
             return
-        self.parts = start_parts(settings)
+        self.give_back = GiveBack()
+        self.parts = start_parts(settings, self.give_back)
         front.app, front.parts = build_app(self.parts), self.parts
         settle_garbage()
-        self.give_back = GiveBack()
         self.give_back.start()
 
     @bentoml.on_shutdown

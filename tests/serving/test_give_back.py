@@ -95,5 +95,20 @@ def test_the_thread_asks_once_in_a_while_and_ends_when_told(unfrozen):
     assert not any(t.name == "leadloop-give-back" for t in threading.enumerate())
 
 
+def test_asked_to_it_does_not_wait_for_the_next_time(unfrozen):
+    giving, asked = GiveBack(seconds=600, pause=0.01), threading.Semaphore(0)
+    giving.now = lambda: asked.release() is None  # type: ignore[method-assign]
+    frozen = gc.get_freeze_count()
+    giving.start()
+    for _ in range(2):
+        giving.soon()
+        assert asked.acquire(timeout=10)
+    giving.stop()
+    assert not asked.acquire(blocking=False)
+    assert not any(t.name == "leadloop-give-back" for t in threading.enumerate())
+    # What came with the first requests may not have come yet.
+    assert gc.get_freeze_count() == frozen
+
+
 def test_stopping_what_was_never_started_does_nothing():
     GiveBack().stop()
