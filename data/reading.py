@@ -220,6 +220,13 @@ def lead_ids(
     return [i for i in found if merged.get(i, LATEST) > (standing_at or 0)] if merged else found
 
 
+def lead_counts(connection: Connection, *, created_by: int) -> tuple[int, int]:
+    """Created leads by an instant, and in all."""
+    statement = text("SELECT COUNT(*) FILTER (WHERE created_at <= :by), COUNT(*) FROM leads")
+    old, n = connection.execute(statement, {"by": created_by}).one()
+    return int(old), int(n)
+
+
 def _merged_leads(connection: Connection) -> dict[str, int]:
     linked = text("SELECT DISTINCT from_id FROM links JOIN leads ON leads.lead_id = links.from_id")
     who = identities(connection, [row[0] for row in connection.execute(linked)])

@@ -230,6 +230,11 @@ class Store:
                 connection, created_from=created_from, created_before=created_before, standing_at=standing_at
             )
 
+    def lead_counts(self, *, created_by: int) -> tuple[int, int]:
+        """How many created leads there are by an instant, inclusive, and in all; those suppressed or merged are among them."""
+        with self._turns.read() as connection:
+            return reading.lead_counts(connection, created_by=created_by)
+
     def read_training(self) -> TrainingTables:
         """Everything about all created leads but suppressed ones, in columns, read in short pages so that writers go on meanwhile."""
         return columns.read_training(self._turns.read)

@@ -53,7 +53,8 @@ T = TypeVar("T")
 class LeadMessage:
     """One lead to score or to keep. ``touchpoints`` carry the time they occurred, not yet the time they were received.
 
-    ``anonymous_id`` is the visitor who turned out to be this lead. ``warnings`` are the fields that were ignored on demand.
+    ``anonymous_id`` is the visitor who turned out to be this lead. ``warnings`` are the fields that were ignored on demand,
+    ``left_out`` the reasons for which touchpoints do not count.
     """
 
     lead_id: str | None
@@ -63,6 +64,7 @@ class LeadMessage:
     is_to_store: bool = True
     anonymous_id: str | None = None
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def says_something(self) -> bool:
@@ -132,7 +134,7 @@ def read_score(
     items = message.get("touchpoints")
     if items is not None and not isinstance(items, list):
         raise Problem(422, "invalid", "touchpoints must be a list of objects", pointer="/touchpoints")
-    touchpoints = []
+    touchpoints, left_out = [], []
     for place, item in enumerate(items or ()):
         try:
             found = touchpoint_of(item, lead_id=lead_id or "", now=now, intake=intake, ignored=ignored)
@@ -140,10 +142,12 @@ def read_score(
             raise problem.at(f"/touchpoints/{place}") from None
         if isinstance(found, Touchpoint):
             touchpoints.append(found)
+        else:
+            left_out.append(found.reason)
     is_kept = is_to_store is not False
     return LeadMessage(
-        lead_id, created_at, profile, tuple(touchpoints), is_kept, anonymous_id, tuple(ignored or ())
-    )
+        lead_id, created_at, profile, tuple(touchpoints), is_kept, anonymous_id, tuple(ignored or ()), tuple(left_out)
+    )  # fmt: skip
 
 
 def read_lead(body: object, *, fields: Collection[str], now: int) -> LeadMessage:

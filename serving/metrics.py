@@ -1,20 +1,27 @@
 """What the service counts, for Prometheus, beside BentoML's own request metrics.
 
-Labels are bounded: versions, grades and kinds of outcomes, never a lead. Workers write side by side; ``/metrics`` adds their counts up and
-shows of each gauge what was set last.
+Labels are bounded: versions, grades, features, kinds of outcomes and reasons, never a lead. Workers write side by side; ``/metrics``
+adds their counts up and shows of each gauge what was set last.
 """
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from data.domain import format_instant
 from data.scorelog import ScoreRow
-from serving.live import LiveScorer
+from serving.feature_counts import FeatureCounts, Seen
+from serving.live import LiveScorer, Served
+from training.scorer.scorer import Scorer
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+
+_TENTHS = tuple(n / 10 for n in range(1, 11))
+_RECENT_ROWS = 1_000
 
 
 class Counts(Protocol):
@@ -22,7 +29,13 @@ class Counts(Protocol):
 
     def scored(self, answers: Iterable[Mapping[str, Any]]) -> None: ...
 
+    def saw(self, scorer: Scorer, rows: Sequence[ScoreRow]) -> None: ...
+
     def received_outcomes(self, kinds: Iterable[str]) -> None: ...
+
+    def left_out(self, reasons: Iterable[str]) -> None: ...
+
+    def store_busy(self) -> None: ...
 
 
 class Uncounted:
@@ -30,7 +43,13 @@ class Uncounted:
 
     def scored(self, answers: Iterable[Mapping[str, Any]]) -> None: ...
 
+    def saw(self, scorer: Scorer, rows: Sequence[ScoreRow]) -> None: ...
+
     def received_outcomes(self, kinds: Iterable[str]) -> None: ...
+
+    def left_out(self, reasons: Iterable[str]) -> None: ...
+
+    def store_busy(self) -> None: ...
 
 
 class Metrics:
@@ -38,12 +57,12 @@ class Metrics:
 
     def __init__(self, *, registry: CollectorRegistry | None = None) -> None:
         # Imported only here: BentoML says where workers write together just before it starts them, and the client reads that once.
-        from prometheus_client import REGISTRY, Counter, Gauge
+        from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
         into = REGISTRY if registry is None else registry
 
-        def gauge(name: str, says: str) -> Gauge:
-            return Gauge(name, says, multiprocess_mode="mostrecent", registry=into)
+        def gauge(name: str, says: str, labels: Sequence[str] = ()) -> Gauge:
+            return Gauge(name, says, labels, multiprocess_mode="mostrecent", registry=into)
 
         self._scores = Counter(
             "leadloop_scores_total", "Scores given.", ("model_version", "grade"), registry=into
@@ -54,30 +73,107 @@ class Metrics:
             ("kind",),
             registry=into,
         )
-        self._model = _VersionInfo("leadloop_model_info", "1 for the version that serves.", into)
+        self._ratios = Histogram(
+            "leadloop_score_ratio", "Scores given, as shares of 100.", buckets=_TENTHS, registry=into
+        )
+        self._gaps = gauge(
+            "leadloop_feature_null_ratio",
+            "Share of a worker's last scores, about a thousand, for which the feature had no value.",
+            ("feature",),
+        )
+        self._unknown = Counter(
+            "leadloop_unknown_category_total",
+            "Scores for which the feature said something the model has no level for: never learned, or too rare.",
+            ("feature",),
+            registry=into,
+        )
+        self._left_out = Counter(
+            "leadloop_ingest_dropped_total",
+            "Touchpoints, outcomes, links and leads received and left out on purpose.",
+            ("reason",),
+            registry=into,
+        )
+        self._busy = Counter(
+            "leadloop_db_busy_total",
+            "Requests that the store did not serve in time: refused with 503, or scored without it.",
+            registry=into,
+        )
+        self._maturity = gauge(
+            "leadloop_label_maturity_ratio",
+            "Share of the leads created at least the served model's horizon ago.",
+        )
+        self._model = _VersionInfo(
+            "leadloop_model_info", "1 for the version that serves.", into, ("trained_at",)
+        )
         self._refused = gauge(
             "leadloop_champion_refused", "1 while the registry's champion failed its trial."
         )
         self._reachable = gauge("leadloop_registry_reachable", "1 while the registry answers.")
 
+        self._rows = FeatureCounts()
+        self._n_rows = 0
+        self._shares: dict[str, float] = {}
+
     def scored(self, answers: Iterable[Mapping[str, Any]]) -> None:
-        """Count answers by version and grade."""
-        for (version, grade), n in Tally((a["model_version"], a["grade"]) for a in answers).items():
+        """Count answers by version and grade, and their scores."""
+        tally: Tally[tuple[str, str]] = Tally()
+        for answer in answers:
+            tally[answer["model_version"], answer["grade"]] += 1
+            self._ratios.observe(answer["score"] / 100)
+        for (version, grade), n in tally.items():
             self._scores.labels(version, grade).inc(n)
+
+    def saw(self, scorer: Scorer, rows: Sequence[ScoreRow]) -> None:
+        """Count what the rows lack; it is shown at the next look at the registry. From any thread."""
+        self._rows.add(scorer, rows)
 
     def received_outcomes(self, kinds: Iterable[str]) -> None:
         """Count outcomes by kind."""
         for kind, n in Tally(kinds).items():
             self._outcomes.labels(kind).inc(n)
 
+    def left_out(self, reasons: Iterable[str]) -> None:
+        """Count what was left out, by reason."""
+        for reason, n in Tally(reasons).items():
+            self._left_out.labels(reason).inc(n)
+
+    def store_busy(self) -> None:
+        """Count a request that the store did not serve in time."""
+        self._busy.inc()
+
+    def matured(self, share: float) -> None:
+        """Show the share of leads old enough to learn from."""
+        self._maturity.set(share)
+
     def looked(self, live: LiveScorer) -> None:
-        """Show what the last look at the registry found."""
+        """Show what the last look at the registry found, and what features the scores since the one before lacked."""
+        for seen in self._rows.take():
+            self._show(seen)
         served, watch = live.current(), live.watch
         version = None if served is None else served.version
-        self._model.show(version)
+        self._model.show(version, **({} if served is None else {"trained_at": _trained_at(served)}))
         is_refused = watch.named is not None and watch.named != version and watch.named in watch.refused
         self._refused.set(float(is_refused))
         self._reachable.set(float(watch.trouble is None))
+
+    def _show(self, seen: Seen) -> None:
+        # The mean of the first thousand rows; from then on each row weighs a thousandth.
+        self._n_rows = min(self._n_rows + seen.n, _RECENT_ROWS)
+        weight = min(1.0, seen.n / self._n_rows)
+        for name, gaps in zip(seen.names, seen.gaps.tolist(), strict=True):
+            share = gaps / seen.n
+            before = self._shares.get(name, share)
+            self._shares[name] = before + weight * (share - before)
+            self._gaps.labels(name).set(self._shares[name])
+        for name, n in seen.unknown.items():
+            if n:
+                self._unknown.labels(name).inc(n)
+
+
+def _trained_at(served: Served) -> str:
+    """When its training began, by the card; empty where the card does not say."""
+    now = (served.card.get("data") or {}).get("now")
+    return format_instant(now) if isinstance(now, int) else ""
 
 
 class ShadowMetrics:
@@ -115,18 +211,20 @@ class ShadowMetrics:
 
 
 class _VersionInfo:
-    """A gauge that is 1 for one version at a time."""
+    """A gauge that is 1 for one version at a time; ``more`` are names of labels that say more about it."""
 
-    def __init__(self, name: str, says: str, into: CollectorRegistry) -> None:
+    def __init__(self, name: str, says: str, into: CollectorRegistry, more: Sequence[str] = ()) -> None:
         from prometheus_client import Gauge
 
-        self._gauge = Gauge(name, says, ("version",), multiprocess_mode="mostrecent", registry=into)
-        self._version: str | None = None
+        self._gauge = Gauge(name, says, ("version", *more), multiprocess_mode="mostrecent", registry=into)
+        self._shown: dict[str, str] = {}
 
-    def show(self, version: str | None) -> None:
-        if self._version is not None and self._version != version:
+    def show(self, version: str | None, **more: str) -> None:
+        """Say 1 for this version and 0 for the one before."""
+        shown = {} if version is None else {"version": version, **more}
+        if self._shown and self._shown != shown:
             # Processes that write side by side cannot take a label back.
-            self._gauge.labels(self._version).set(0)
-        if version is not None:
-            self._gauge.labels(version).set(1)
-        self._version = version
+            self._gauge.labels(**self._shown).set(0)
+        if shown:
+            self._gauge.labels(**shown).set(1)
+        self._shown = shown

@@ -35,7 +35,7 @@ class Parts:
     max_body_bytes : longest body, also after unpacking.
     body_seconds : how long a body may take to arrive.
     max_at_work : requests worked on at once.
-    metrics : where scores and outcomes are counted.
+    metrics : where is counted what came and what was answered.
     intake : how channels are told and which visits are left out.
     score_patience, write_patience : seconds a score and a write wait for the store.
     """
@@ -64,7 +64,12 @@ class Parts:
 
     def scoring(self) -> Scoring:
         return Scoring(
-            self.store, self.writer, clock=self.clock, patience=self.score_patience, shadow=self.shadow
+            self.store,
+            self.writer,
+            clock=self.clock,
+            patience=self.score_patience,
+            shadow=self.shadow,
+            counts=self.metrics,
         )
 
     async def body(self, request: Request) -> Any:

@@ -142,12 +142,23 @@ class Problem(Exception):  # noqa: N818 - it is the problem, as RFC 9457 calls i
 
 
 class _Refusal(Response):
-    """A problem document, called plain JSON where the caller asks for that alone: some CRMs drop a media type they do not know."""
+    """A problem document, called plain JSON where the caller asks for that alone: some CRMs drop a media type they do not know.
+
+    HubSpot reads ``Retry-After`` in milliseconds and would be back at once; without it, it waits a minute and longer each time.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _takes_json_only(scope):
             self.headers["content-type"] = "application/json"
+        if "retry-after" in self.headers and _is_hubspot(scope):
+            del self.headers["retry-after"]
         await super().__call__(scope, receive, send)
+
+
+def _is_hubspot(scope: Scope) -> bool:
+    return any(
+        name == b"user-agent" and b"hubspot" in value.lower() for name, value in scope.get("headers", ())
+    )
 
 
 def _takes_json_only(scope: Scope) -> bool:

@@ -22,6 +22,7 @@ from data.store import Store
 from serving.beside import LARGE_ITEMS, worked
 from serving.live import Served
 from serving.messages import LeadMessage
+from serving.metrics import Counts, Uncounted
 from serving.problems import Problem, barred, reason_of, store_away
 from serving.scored import Answer, Beside, ConflictKey, Seen, answers_of
 from serving.shadow import Shadow
@@ -42,6 +43,7 @@ class Scoring:
     clock : microseconds since 1970 UTC, for answers made without the store.
     patience : seconds a score waits for the store before it is made from the request alone.
     shadow : where a challenger scores the same leads again, once their scores are committed; None: nowhere.
+    counts : told of the rows that were scored.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Scoring:
         clock: Clock,
         patience: float,
         shadow: Shadow | None = None,
+        counts: Counts | None = None,
     ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._patience = patience
         self._shadow = shadow
+        self._counts = counts or Uncounted()
         # While the store holds the writer up it may hold readers up as well: more of them would wait, each with a connection.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="leadloop-reading")
 
@@ -95,10 +99,10 @@ class Scoring:
         ):  # the leads were kept, but the store went away before it told who else is of their companies
             return await self._degraded(messages, served, with_reasons)
         try:
-            await self._writer.run(lambda _: self._log(rows, seen), patience=patience)
+            await self._writer.run(lambda _: self._log(rows, seen, served), patience=patience)
         except Problem:
             # The leads are kept and the scores are right; the log gets them when the store is back.
-            self._log_later(rows)
+            self._log_later(rows, served)
         return answers
 
     def _scored_together(
@@ -119,14 +123,18 @@ class Scoring:
         seen = self._keep(messages, now)
         answers, rows = answers_of(seen, served, now, beside=self._beside(now), with_reasons=with_reasons)
         if rows:
-            self._log(rows, seen)
+            self._log(rows, seen, served)
         return answers
 
-    def _log(self, rows: list[ScoreRow], seen: Sequence[Seen | Problem]) -> None:
+    def _log(self, rows: list[ScoreRow], seen: Sequence[Seen | Problem], served: Served) -> None:
         self._store.scores.append(rows)
-        shadow = self._shadow
-        if shadow is not None and rows:
-            self._writer.after_commit(lambda: shadow.follow(seen, rows))
+        if rows:
+            self._writer.after_commit(lambda: self._logged(rows, seen, served))
+
+    def _logged(self, rows: list[ScoreRow], seen: Sequence[Seen | Problem], served: Served) -> None:
+        self._counts.saw(served.scorer, rows)
+        if self._shadow is not None:
+            self._shadow.follow(seen, rows)
 
     def _keep(self, messages: Sequence[LeadMessage], now: int) -> list[Seen | Problem]:
         """What is seen of each message once it is kept; a problem, and nothing kept, for who is erased or suppressed."""
@@ -221,14 +229,15 @@ class Scoring:
             is_degraded=True,
             with_reasons=with_reasons,
         )
-        self._log_later(rows)
+        self._log_later(rows, served)
         if len(messages) == 1 and isinstance(answers[0], Problem):
             raise answers[0]
         return answers
 
-    def _log_later(self, rows: list[ScoreRow]) -> None:
+    def _log_later(self, rows: list[ScoreRow], served: Served) -> None:
         if not rows:
             return
+        self._counts.saw(served.scorer, rows)
         try:
             # Written when the store is back; nobody waits for it.
             self._writer.submit(lambda _: self._store.scores.append(rows))

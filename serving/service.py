@@ -35,6 +35,7 @@ from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.limits import BodyLimit, bound_answers
 from serving.live import LiveScorer
 from serving.log_lines import write_json_lines
+from serving.maturity import MaturityWatch
 from serving.metric_paths import bound_metric_paths, count_without_asking
 from serving.metrics import Metrics, ShadowMetrics
 from serving.orphans import leave_with_parent
@@ -99,8 +100,8 @@ def start_parts(settings: Settings, give_back: GiveBack) -> Parts:
     """The collaborators of a worker, started: store open, writer and model watch running; memory of models let go goes back."""
     intake = load_intake(settings.intake)
     store = open_store(settings.store_url)
-    writer = Writer(store, clock=clock)
     metrics = service_metrics()
+    writer = Writer(store, clock=clock, busy=metrics.store_busy)
     live = LiveScorer(
         Registry(settings.registry_url, home=settings.home),
         goal=settings.goal,
@@ -165,6 +166,7 @@ class LeadScorer:
         # BentoML shows warnings of others only; which version serves is worth a line.
         logging.getLogger("leadloop").setLevel(logging.INFO)
         self.parts: Parts | None = None
+        self.maturity: MaturityWatch | None = None
         leave_with_parent()
         settings = Settings.from_env(os.environ)
         if settings.log == "json":
@@ -179,6 +181,10 @@ class LeadScorer:
         front.app, front.parts = build_app(self.parts), self.parts
         settle_garbage()
         self.give_back.start()
+        self.maturity = MaturityWatch(
+            self.parts.store, self.parts.live, clock=clock, show=service_metrics().matured
+        )
+        self.maturity.start()
 
     @bentoml.on_shutdown
     def stop(self) -> None:
@@ -186,6 +192,8 @@ class LeadScorer:
         parts, self.parts, front.app, front.parts = self.parts, None, None, None
         if parts is not None:
             self.give_back.stop()
+            if self.maturity is not None:
+                self.maturity.stop()
             if parts.shadow is not None:
                 parts.shadow.stop()
             parts.live.stop()

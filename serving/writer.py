@@ -62,11 +62,13 @@ class Writer:
     ----------
     store : where jobs write.
     clock : microseconds since 1970 UTC.
+    busy : called for each job the store does not take in time, or fails.
     """
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, busy: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._clock = clock
+        self._busy = busy
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._last = 0
         self._afterwards: list[Callable[[], None]] = []
@@ -96,6 +98,7 @@ class Writer:
 
     def _queue(self, do: Callable[[Next, list[Any]], list[T]], item: Any) -> Future[T]:
         if self._waiting.qsize() >= _MOST_WAITING or self._thread is None:
+            self._busy()
             raise store_away()
         promise: Future[T] = Future()
         self._waiting.put(_Job(do, item, promise))
@@ -126,8 +129,10 @@ class Writer:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(promise), patience)
         except TimeoutError:
+            self._busy()
             raise store_away() from None
         except STORE_FAULTS as fault:
+            self._busy()
             logger.warning("a write failed: %s", reason_of(fault))
             raise store_away() from None
 

@@ -64,9 +64,9 @@ def routes(parts: Parts) -> APIRouter:
     async def explain_lead(request: Request, lead_id: LeadId) -> Response:
         """Takes the last score apart: the points of every feature, from the numbers it was made of."""
         known = _checked(lead_id)
-        row = await _read(lambda: parts.store.scores.last_of(known))
+        row = await _read(parts, lambda: parts.store.scores.last_of(known))
         if row is None:
-            if not await _read(lambda: parts.store.histories([known])):
+            if not await _read(parts, lambda: parts.store.histories([known])):
                 raise _unknown()
             raise Problem(404, "not_scored", "This lead has not been scored yet; POST it to /v1/score.")
         headers = {"X-Model-Version": row.model_version}
@@ -83,7 +83,7 @@ def routes(parts: Parts) -> APIRouter:
     async def show_lead(request: Request, lead_id: LeadId) -> Response:
         """Profile, newest touchpoints, outcomes and last score of a lead."""
         known = _checked(lead_id)
-        return to_json(await _read(lambda: _view(parts, known)), request=request)
+        return to_json(await _read(parts, lambda: _view(parts, known)), request=request)
 
     return router
 
@@ -138,10 +138,11 @@ def _view(parts: Parts, lead_id: str) -> dict[str, Any]:
     }
 
 
-async def _read(query: Callable[[], T]) -> T:
+async def _read(parts: Parts, query: Callable[[], T]) -> T:
     try:
         return await run_in_threadpool(query)
     except STORE_FAULTS as fault:
+        parts.metrics.store_busy()
         logger.warning("a read failed: %s", reason_of(fault))
         raise store_away() from None
 

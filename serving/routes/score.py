@@ -71,6 +71,7 @@ def routes(parts: Parts) -> APIRouter:
         if isinstance(answer, Problem):
             raise answer
         parts.metrics.scored([answer])
+        parts.metrics.left_out(message.left_out)
         return to_json(answer, headers=_named(served))
 
     @router.post(
@@ -96,6 +97,7 @@ def routes(parts: Parts) -> APIRouter:
         good = [m for m in messages if isinstance(m, LeadMessage)]
         scored = await scoring.score(good, served, with_reasons=reasons) if good else []
         parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
+        parts.metrics.left_out(reason for message in good for reason in message.left_out)
         answers = iter(scored)
         results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
         return await worked(len(results) >= LARGE_ITEMS, _bulk, request, results, served)

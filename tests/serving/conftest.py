@@ -23,6 +23,7 @@ from features.spec import FeatureSet
 from serving.app import build_app
 from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
+from serving.metrics import Uncounted
 from serving.parts import Parts
 from serving.shadow import Shadow
 from serving.writer import Writer
@@ -173,7 +174,7 @@ def make_service(
         registry.register("7", make_scorer())
         registry.champion = "7"
         live.look()
-    writer = Writer(store, clock=clock)
+    writer = Writer(store, clock=clock, busy=options.get("metrics", Uncounted()).store_busy)
     writer.start()
     keyring = Keyring(store.keys, monotonic=seconds)
     if shadow is not None:

@@ -51,6 +51,17 @@ def test_writes_are_refused_with_a_time_to_come_again(hurried: Service, path: st
     assert hurried.post(path, item).json()["received"] == 1
 
 
+def test_hubspot_is_told_no_seconds_because_it_reads_milliseconds(hurried: Service):
+    said = {
+        "json": {"lead_id": "ada", "kind": "won", "occurred_at": "2026-03-08T09:00:00Z"},
+        "headers": {"User-Agent": "HubSpot Connect 2.0 (namespace: webhooks)"},
+    }
+    with locked(hurried):
+        response = hurried.call("POST", "/v1/outcomes", **said)
+    assert_problem(response, 503, "store_unavailable")
+    assert "retry-after" not in response.headers
+
+
 def test_what_the_request_says_is_scored_without_the_store(hurried: Service):
     lead = {"lead_id": "ada", "title": "CTO", "employees": 9, "touchpoints": [VISIT]}
     with locked(hurried):
