@@ -14,9 +14,9 @@ mixed
     answers whose header and body name different versions, or whose version is none of the sound ones.
 rss_slope_mb_per_h
     growth of the resident memory of the worker that is there from beginning to end, with its 95 % interval from the scatter of half-minute
-    means. Four minutes of the same load with a killed worker, a lock, a restart and a promotion a minute come before: what a worker needs
-    once for all (caches of the leads it meets, threads, connections, the heap of its largest crowd) is there then. The slope of all
-    workers after their first two minutes, those that replace a killed one among them, is shown beside it.
+    means, each of which follows the one before. Four minutes of the same load with a killed worker, a lock, a restart and a promotion a
+    minute come before: what a worker needs once for all (caches of the leads it meets, threads, connections, the heap of its largest crowd)
+    is there then. The slope of all workers after their first two minutes, those that replace a killed one among them, is shown beside it.
 
 Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
 
@@ -42,7 +42,7 @@ from sqlalchemy import create_engine, text
 from benchmarks.censoring import filled_store
 from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
 from benchmarks.soak_load import INLINE, Load, Seen
-from benchmarks.soak_memory import WARM_SECONDS, Memory, by_minute, slope_per_hour
+from benchmarks.soak_memory import WARM_SECONDS, Memory, by_minute, slope_per_hour, trend_per_hour
 from data.world import make_world
 from features.matrix import Matrix
 from tests.postgres import postgres
@@ -193,7 +193,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
         }
         mlflow.stop()
     whole = [row for row in memory.rows if row[0] in rehearsed]
-    slope, half = slope_per_hour(whole, warm=0)
+    slope, half = trend_per_hour(whole)
+    plain, half_plain = slope_per_hour(whole, warm=0)
     of_all, half_of_all = slope_per_hour(memory.rows, warm=WARM_SECONDS * minute / 60)
     latency = np.quantile(seen.latency, [0.5, 0.99]) * 1_000
     print(f"answers: {dict(seen.statuses)}, not asked because 2,000 waited: {seen.skipped}")
@@ -203,6 +204,7 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
     print(f"damaged versions refused {refused} times (two versions, {N_WORKERS} workers)")
     print(
         f"resident memory: {slope:+.1f} MB an hour, 95 % interval {slope - half:+.1f} to {slope + half:+.1f}; "
+        f"taken for independent, half-minutes give {plain:+.1f}, {plain - half_plain:+.1f} to {plain + half_plain:+.1f}, "
         f"with the workers that replace others {of_all:+.1f}, {of_all - half_of_all:+.1f} to {of_all + half_of_all:+.1f}"
     )
     print("the same worker, MB minute by minute: " + " ".join(f"{mb:.1f}" for mb in by_minute(whole)))
