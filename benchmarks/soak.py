@@ -14,9 +14,9 @@ mixed
     answers whose header and body name different versions, or whose version is none of the sound ones.
 rss_slope_mb_per_h
     growth of the resident memory of the worker that is there from beginning to end, with its 95 % interval from the scatter of half-minute
-    means, each of which follows the one before. Four minutes of the same load with a killed worker, a lock, a restart and a promotion a
-    minute come before: what a worker needs once for all (caches of the leads it meets, threads, connections, the heap of its largest crowd)
-    is there then. The slope of all workers after their first two minutes, those that replace a killed one among them, is shown beside it.
+    means, each of which follows the one before. Every lead a few times and four minutes of the same load with a killed worker, a lock, a
+    restart and a promotion a minute come before: what a worker needs once for all (caches of the leads it meets, threads, connections, the
+    heap of its largest crowd) is there then. The slope of all workers after their first two minutes, those that replace a killed one among them, is shown beside it.
 
 Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
 
@@ -58,6 +58,7 @@ N_LEADS = 3_000
 N_GOOD = 4
 N_WORKERS = 2
 REHEARSAL = 4.0  # minutes
+MEETINGS = 8  # of each lead with one of the workers, before: what is kept of it is there then
 
 
 def made_scorers() -> tuple[TrainingResult, list[Scorer]]:
@@ -174,6 +175,7 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             print(f"answers {fastest:.0f} requests a second; asked half of that for {minutes:.0f} minutes")
             faults = Faults(server, database, mlflow, registry, good, (bad[0], bad[1]), minute)
             print("rehearsal", flush=True)
+            asyncio.run(load.meet(MEETINGS))
             rehearsed = {worker.pid for worker in worker_processes(server)}
             under(load, fastest / 2, REHEARSAL * minute, faults, faults.rehearsal(), stop)
             memory = Memory(server, stop)

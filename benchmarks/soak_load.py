@@ -73,6 +73,19 @@ class Load:
             await asyncio.gather(*(ask(slot) for slot in range(len(counts))))
         return sum(counts) / seconds
 
+    async def meet(self, times: int) -> None:
+        """Ask for every lead so often, 24 at once, so that every worker has met nearly all of them."""
+        async with self._session() as session:
+            waiting = iter(self._lead_ids * times)
+
+            async def ask() -> None:
+                for lead_id in waiting:
+                    async with session.post(self._url + "/v1/score", json={"lead_id": lead_id}) as response:
+                        await response.read()
+                        response.raise_for_status()
+
+            await asyncio.gather(*(ask() for _ in range(24)))
+
     async def run(self, rate: float, seconds: float) -> None:
         """Ask ``rate`` times a second, whether answers come or not."""
         async with self._session() as session:
