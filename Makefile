@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-serve bench-features soak
+.PHONY: help install demo serve test nightly check bench docs lock bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-serve bench-shadow bench-features soak
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -38,7 +38,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-features bench-serve  ## all benchmarks; hours
+bench: bench-quality bench-leaks bench-judging bench-memory bench-attribution bench-contract bench-slow bench-features bench-serve bench-shadow  ## all benchmarks; hours
 
 bench-quality: $(READY)  ## log loss on real sets in time order, next to baselines
 	$(BIN)/python -m benchmarks.quality
@@ -63,6 +63,9 @@ bench-slow: $(READY)  ## 99th percentile of scores beside 600 callers that send 
 
 bench-serve: $(READY)  ## the service under load beside empty BentoML, FastAPI + pipeline and mlflow models serve; needs wrk
 	$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-shadow: $(READY)  ## what a challenger in shadow costs the answers; needs wrk
+	$(BIN)/python -m benchmarks.shadow $(ARGS)
 
 # The tools leadloop is compared with need an older pandas: they get an environment of their own.
 .venv-bench/.ready: benchmarks/requirements.lock

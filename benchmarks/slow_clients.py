@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,12 @@ async def _stand_around(port: int, n: int, stop: Any, tell: Any) -> None:
     )
 
 
-def times_of_scores(port: int, *, seconds: float, rate: float) -> list[float]:
+_LEADS = [
+    json.dumps({"lead_id": f"L{i}", "title": "CTO", "employees": 9, "country": "de"}) for i in range(200)
+]
+
+
+def times_of_scores(port: int, *, seconds: float, rate: float, bodies: Sequence[str] = _LEADS) -> list[float]:
     """Milliseconds from when each score was due to its answer, on kept connections. Raises RuntimeError for another answer than 200."""
     found: list[float] = []
     wrong: list[int] = []
@@ -115,8 +121,7 @@ def times_of_scores(port: int, *, seconds: float, rate: float) -> list[float]:
         for i in range(int(seconds * rate / _CONNECTIONS)):
             due = start + (i + number / _CONNECTIONS) * _CONNECTIONS / rate
             time.sleep(max(0.0, due - time.perf_counter()))
-            lead = {"lead_id": f"L{number}-{i % 50}", "title": "CTO", "employees": 9, "country": "de"}
-            connection.request("POST", "/v1/score", body=json.dumps(lead))
+            connection.request("POST", "/v1/score", body=bodies[(i * _CONNECTIONS + number) % len(bodies)])
             answer = connection.getresponse()
             answer.read()
             found.append((time.perf_counter() - due) * 1_000)

@@ -16,7 +16,8 @@ rss_slope_mb_per_h
     growth of the resident memory of the worker that is there from beginning to end, with its 95 % interval from the scatter of half-minute
     means, each of which follows the one before. Every lead a few times and four minutes of the same load with a killed worker, a lock, a
     restart and a promotion a minute come before: what a worker needs once for all (caches of the leads it meets, threads, connections, the
-    heap of its largest crowd) is there then. The slope of all workers after their first two minutes, those that replace a killed one among them, is shown beside it.
+    heap of its largest crowd) is there then. The slope of all workers after their first two minutes, those that replace a killed one among
+    them, is shown beside it.
 
 Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
 

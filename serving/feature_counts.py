@@ -16,13 +16,13 @@ from training.scorer.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Counted:
     """What ``n`` rows of one scorer said.
 
     Attributes
     ----------
     names : the features, in the order of the columns.
-    gaps : by feature, how many rows had no value, shape (p,).
+    gaps : by name, how many rows had no value, shape (p,).
     unknown : by category feature, how many rows said something that has no level of its own: never learned, or too rare.
     """
 
@@ -46,11 +46,11 @@ class FeatureCounts:
                 self._sums.append(_Sums(scorer))
             self._sums[-1].add(rows)
 
-    def take(self) -> list[Seen]:
+    def take(self) -> list[Counted]:
         """What was added since the last time, a part for each scorer in turn."""
         with self._lock:
             sums, self._sums = self._sums, []
-        return [one.seen() for one in sums]
+        return [one.counted() for one in sums]
 
 
 class _Sums:
@@ -71,6 +71,6 @@ class _Sums:
         self._gaps += np.isnan(X).sum(axis=0)
         self._unknown += (X[:, self._columns] == self._others).sum(axis=0)
 
-    def seen(self) -> Seen:
+    def counted(self) -> Counted:
         unknown = dict(zip(self._categories, self._unknown.tolist(), strict=True))
-        return Seen(self._n, self._names, self._gaps, unknown)
+        return Counted(self._n, self._names, self._gaps, unknown)

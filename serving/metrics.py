@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from data.domain import format_instant
 from data.scorelog import ScoreRow
-from serving.feature_counts import FeatureCounts, Seen
+from serving.feature_counts import Counted, FeatureCounts
 from serving.live import LiveScorer, Served
 from training.scorer.scorer import Scorer
 
@@ -147,8 +147,8 @@ class Metrics:
 
     def looked(self, live: LiveScorer) -> None:
         """Show what the last look at the registry found, and what features the scores since the one before lacked."""
-        for seen in self._rows.take():
-            self._show(seen)
+        for counted in self._rows.take():
+            self._show(counted)
         served, watch = live.current(), live.watch
         version = None if served is None else served.version
         self._model.show(version, **({} if served is None else {"trained_at": _trained_at(served)}))
@@ -156,16 +156,16 @@ class Metrics:
         self._refused.set(float(is_refused))
         self._reachable.set(float(watch.trouble is None))
 
-    def _show(self, seen: Seen) -> None:
+    def _show(self, counted: Counted) -> None:
         # The mean of the first thousand rows; from then on each row weighs a thousandth.
-        self._n_rows = min(self._n_rows + seen.n, _RECENT_ROWS)
-        weight = min(1.0, seen.n / self._n_rows)
-        for name, gaps in zip(seen.names, seen.gaps.tolist(), strict=True):
-            share = gaps / seen.n
+        self._n_rows = min(self._n_rows + counted.n, _RECENT_ROWS)
+        weight = min(1.0, counted.n / self._n_rows)
+        for name, gaps in zip(counted.names, counted.gaps.tolist(), strict=True):
+            share = gaps / counted.n
             before = self._shares.get(name, share)
             self._shares[name] = before + weight * (share - before)
             self._gaps.labels(name).set(self._shares[name])
-        for name, n in seen.unknown.items():
+        for name, n in counted.unknown.items():
             if n:
                 self._unknown.labels(name).inc(n)
 
