@@ -139,11 +139,11 @@ def times_of_scores(port: int, *, seconds: float, rate: float, bodies: Sequence[
     return found
 
 
-def _most_a_second(port: int) -> float:
+def most_a_second(port: int, *, bodies: Sequence[str] = _LEADS) -> float:
     """Scores a second when all are due at once; the first hundred warm it up."""
-    times_of_scores(port, seconds=1, rate=100)
+    times_of_scores(port, seconds=1, rate=100, bodies=bodies)
     n = 400
-    return 1_000 * n / max(times_of_scores(port, seconds=1e-3, rate=n * 1e3))
+    return 1_000 * n / max(times_of_scores(port, seconds=1e-3, rate=n * 1e3, bodies=bodies))
 
 
 def main() -> None:
@@ -168,7 +168,7 @@ def main() -> None:
         promote(home, register(home, make_scorer(), now=NOW))
         given = os.environ.get("LEADLOOP_STORE")
         with serving(home, **({"LEADLOOP_STORE": given} if given else {})) as server:
-            rate = chosen.share * _most_a_second(server.port)
+            rate = chosen.share * most_a_second(server.port)
             print(f"{rate:.0f} scores a second")
             for turn in range(chosen.turns):
                 alone = times_of_scores(server.port, seconds=chosen.seconds, rate=rate)
