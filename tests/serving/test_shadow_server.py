@@ -67,7 +67,7 @@ def test_a_damaged_challenger_leaves_the_champion_untouched(server: Server, home
     assert (model(server)["model_version"], model(server)["shadow"]) == ("1", None)
     told = metrics(server)
     assert "leadloop_champion_refused 0.0" in told
-    assert 'leadloop_model_info{version="1"} 1.0' in told
+    assert 'leadloop_model_info{trained_at="",version="1"} 1.0' in told
     assert not [
         line
         for line in told
