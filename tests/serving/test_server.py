@@ -116,11 +116,17 @@ def test_metrics_tell_scores_outcomes_and_the_version_that_serves(server: Server
     assert f'leadloop_scores_total{{grade="{grade}",model_version="1"}}' in {m.split(" ")[0] for m in metrics}
     for line in (
         'leadloop_outcomes_total{kind="lost"} 1.0',
-        'leadloop_model_info{version="1"} 1.0',
+        'leadloop_model_info{trained_at="",version="1"} 1.0',
         "leadloop_champion_refused 0.0",
         "leadloop_registry_reachable 1.0",
     ):
         assert line in metrics
+
+    def told() -> set[str]:
+        return {m.split(" ")[0] for m in httpx.get(f"{server.url}/metrics").text.splitlines()}
+
+    assert 'leadloop_score_ratio_bucket{le="1.0"}' in told()
+    until(lambda: 'leadloop_feature_null_ratio{feature="industry"}' in told(), "no gaps are shown")
 
 
 def test_a_promoted_version_is_taken_up_under_load_without_a_failure(server: Server, registered: Path):
