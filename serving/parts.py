@@ -68,8 +68,8 @@ class Parts:
             self.writer,
             clock=self.clock,
             patience=self.score_patience,
-            shadow=self.shadow,
             counts=self.metrics,
+            shadow=self.shadow,
         )
 
     async def body(self, request: Request) -> Any:

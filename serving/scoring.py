@@ -22,7 +22,7 @@ from data.store import Store
 from serving.beside import LARGE_ITEMS, worked
 from serving.live import Served
 from serving.messages import LeadMessage
-from serving.metrics import Counts, Uncounted
+from serving.metrics import Counts
 from serving.problems import Problem, barred, reason_of, store_away
 from serving.scored import Answer, Beside, ConflictKey, Seen, answers_of
 from serving.shadow import Shadow
@@ -42,8 +42,8 @@ class Scoring:
     store, writer : where leads are kept; the writer's thread is the only one that writes.
     clock : microseconds since 1970 UTC, for answers made without the store.
     patience : seconds a score waits for the store before it is made from the request alone.
-    shadow : where a challenger scores the same leads again, once their scores are committed; None: nowhere.
     counts : told of the rows that were scored.
+    shadow : where a challenger scores the same leads again, once their scores are committed; None: nowhere.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class Scoring:
         *,
         clock: Clock,
         patience: float,
+        counts: Counts,
         shadow: Shadow | None = None,
-        counts: Counts | None = None,
     ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._patience = patience
         self._shadow = shadow
-        self._counts = counts or Uncounted()
+        self._counts = counts
         # While the store holds the writer up it may hold readers up as well: more of them would wait, each with a connection.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="leadloop-reading")
 

@@ -166,7 +166,6 @@ class LeadScorer:
         # BentoML shows warnings of others only; which version serves is worth a line.
         logging.getLogger("leadloop").setLevel(logging.INFO)
         self.parts: Parts | None = None
-        self.maturity: MaturityWatch | None = None
         leave_with_parent()
         settings = Settings.from_env(os.environ)
         if settings.log == "json":
@@ -192,8 +191,7 @@ class LeadScorer:
         parts, self.parts, front.app, front.parts = self.parts, None, None, None
         if parts is not None:
             self.give_back.stop()
-            if self.maturity is not None:
-                self.maturity.stop()
+            self.maturity.stop()
             if parts.shadow is not None:
                 parts.shadow.stop()
             parts.live.stop()
