@@ -263,7 +263,11 @@ class LiveScorer:
                 why = str(fault) if isinstance(fault, LeadloopError) else type(fault).__name__
                 self.watch = Watch(self.watch.named, self._whys(), trouble=why)
                 pause = min(max(pause, 0.1) * 2, _LONGEST_WAIT)
-            self._told(self)
+            try:
+                self._told(self)
+            except Exception as fault:
+                # Told what a card says, for one: a strange one must not end the watch either.
+                logger.error("a look at the registry could not be told: %s", reason_of(fault))
             self._stop.wait(pause)
 
     def _name(self) -> str:

@@ -278,6 +278,20 @@ def test_it_tells_when_a_challenger_is_let_go_and_none_follows(registry: FolderR
     assert told == [None]
 
 
+def test_the_watch_goes_on_when_whoever_is_told_of_it_fails(registry: FolderRegistry, tmp_path: Path):
+    def told(live: LiveScorer) -> None:
+        raise ValueError("a card that says nonsense")
+
+    live = live_of(registry, tmp_path / "live", told=told)
+    live.start()
+    try:
+        until(lambda: version_of(live) == "1")
+        registry.champion = "2"
+        until(lambda: version_of(live) == "2")
+    finally:
+        live.stop()
+
+
 def test_old_copies_are_cleared(registry: FolderRegistry, tmp_path: Path):
     live = live_of(registry, tmp_path / "live")
     for number in range(3, 12):
