@@ -14,10 +14,10 @@ mixed
     answers whose header and body name different versions, or whose version is none of the sound ones.
 rss_slope_mb_per_h
     growth of the resident memory of the worker that is there from beginning to end, with its 95 % interval from the scatter of half-minute
-    means, each of which follows the one before. Every lead a few times and four minutes of the same load with a killed worker, a lock, a
-    restart and a promotion a minute come before: what a worker needs once for all (caches of the leads it meets, threads, connections, the
-    heap of its largest crowd) is there then. The slope of all workers after their first two minutes, those that replace a killed one among
-    them, is shown beside it.
+    means, each of which follows the one before. Every lead a few times and four minutes of the same load by three times the connections,
+    with a killed worker, two locks, two restarts and a promotion a minute come before: what a worker needs once for all (caches of the
+    leads it meets, threads, connections, the heap of its largest crowd) is there then, and what a crowd gives back is given back 45 seconds
+    later. The slope of all workers after their first two minutes, those that replace a killed one among them, is shown beside it.
 
 Requests that were refused or cut off (503, the connections of a killed worker) are counted and shown; they are no fault.
 
@@ -42,7 +42,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.censoring import filled_store
 from benchmarks.soak_faults import Faults, cut_off, damage, flipped, worker_processes
-from benchmarks.soak_load import INLINE, Load, Seen
+from benchmarks.soak_load import CONNECTIONS, INLINE, Load, Seen
 from benchmarks.soak_memory import WARM_SECONDS, Memory, by_minute, slope_per_hour, trend_per_hour
 from data.world import make_world
 from features.matrix import Matrix
@@ -59,7 +59,11 @@ N_LEADS = 3_000
 N_GOOD = 4
 N_WORKERS = 2
 REHEARSAL = 4.0  # minutes
+SETTLING = 45.0  # seconds; workers give freed memory back every thirty
 MEETINGS = 8  # of each lead with one of the workers, before: what is kept of it is there then
+# While the store is away, requests gather at the workers, as many as there are connections, and how many of them at which worker is
+# chance: the largest crowd yet makes a worker larger for good. So the crowds of the rehearsal are larger than any that comes after.
+CROWD = 3 * CONNECTIONS
 
 
 def made_scorers() -> tuple[TrainingResult, list[Scorer]]:
@@ -178,7 +182,8 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
             print("rehearsal", flush=True)
             asyncio.run(load.meet(MEETINGS))
             rehearsed = {worker.pid for worker in worker_processes(server)}
-            under(load, fastest / 2, REHEARSAL * minute, faults, faults.rehearsal(), stop)
+            under(load, fastest / 2, REHEARSAL * minute, faults, faults.rehearsal(), stop, connections=CROWD)
+            asyncio.run(load.run(fastest / 2, SETTLING * minute / 60))
             memory = Memory(server, stop)
             memory.start()
             under(load, fastest / 2, minutes * minute, faults, faults.plan(minutes), stop)
@@ -225,11 +230,20 @@ def soak(minutes: float, *, minute: float) -> dict[str, float]:
     }
 
 
-def under(load: Load, rate: float, seconds: float, faults: Faults, plan: list, stop: threading.Event) -> None:
+def under(
+    load: Load,
+    rate: float,
+    seconds: float,
+    faults: Faults,
+    plan: list,
+    stop: threading.Event,
+    *,
+    connections: int = CONNECTIONS,
+) -> None:
     """So long a load, and a plan of faults beside it."""
     acting = threading.Thread(target=faults.run, args=(plan, stop), daemon=True)
     acting.start()
-    asyncio.run(load.run(rate, seconds))
+    asyncio.run(load.run(rate, seconds, connections=connections))
     acting.join(timeout=120)
 
 

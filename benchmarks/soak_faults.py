@@ -83,12 +83,16 @@ class Faults:
         return sorted((event for event in events if event[0] < minutes), key=lambda event: event[0])
 
     def rehearsal(self) -> list[tuple[float, Callable[[], str]]]:
-        """What happens before the measuring begins: the first time of each leaves a worker larger, a second time must not."""
+        """What happens before the measuring begins: the first times of each leave a worker larger, later ones must not."""
         promotions = [
             (0.5 + n, lambda number=number: self.promote(number, "sound"))
             for n, number in enumerate(self.good)
         ]
-        others = [(0.3, self.kill_worker), (1.0, self.lock_store), (2.0, self.restart_database)]
+        others = [
+            (0.3, self.kill_worker),
+            *((at, self.lock_store) for at in (1.0, 2.3)),
+            *((at, self.restart_database) for at in (1.7, 3.0)),
+        ]
         return sorted([*promotions, *others], key=lambda event: event[0])
 
     def run(self, plan: list[tuple[float, Callable[[], str]]], stop: threading.Event) -> None:

@@ -16,7 +16,7 @@ from data.domain import format_instant
 # Kinds of requests: of a hundred.
 SHARES = {"held": 50, "inline": 30, "touchpoint": 12, "outcome": 8}
 INLINE = [{"employees": 7 * n + 1, "country": "de", "title": "CTO", "store": False} for n in range(40)]
-_CONNECTIONS = 48
+CONNECTIONS = 48
 # Touchpoints and outcomes are about leads that come and go, so that histories do not grow all the while: so many of each.
 _MESSAGES_A_LEAD = 20
 _SHARE_OF_NEW = 0.2
@@ -86,9 +86,9 @@ class Load:
 
             await asyncio.gather(*(ask() for _ in range(24)))
 
-    async def run(self, rate: float, seconds: float) -> None:
-        """Ask ``rate`` times a second, whether answers come or not."""
-        async with self._session() as session:
+    async def run(self, rate: float, seconds: float, *, connections: int = CONNECTIONS) -> None:
+        """Ask ``rate`` times a second, whether answers come or not; what has no connection waits here."""
+        async with self._session(connections) as session:
             waiting: set[asyncio.Task[None]] = set()
             began = time.monotonic()
             for n in range(round(rate * seconds)):
@@ -102,9 +102,9 @@ class Load:
                 task.add_done_callback(waiting.discard)
             await asyncio.gather(*waiting)
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self, connections: int = CONNECTIONS) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+            connector=aiohttp.TCPConnector(limit=connections),
             timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS),
         )
 
