@@ -19,6 +19,8 @@ from serving.garbage import settle_garbage
 EVERY_SECONDS = 30.0
 # The last requests to a replaced model have been answered by then.
 PAUSE_SECONDS = 1.0
+# The look at the registry that brought the new one has ended by then, and what it needed is free as well.
+AGAIN_SECONDS = 5.0
 
 # glibc's M_ARENA_MAX. Each thread would begin a heap of its own, which stays when the thread has ended.
 _ARENAS, _MOST_ARENAS = -8, 2
@@ -31,14 +33,21 @@ class GiveBack:
     ----------
     seconds : between two times.
     pause : seconds from ``soon`` to the time it asks for.
+    again : seconds from there to one more time.
     """
 
-    def __init__(self, *, seconds: float = EVERY_SECONDS, pause: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float = EVERY_SECONDS,
+        pause: float = PAUSE_SECONDS,
+        again: float = AGAIN_SECONDS,
+    ) -> None:
         library = ctypes.CDLL(None)
         self._trim = getattr(library, "malloc_trim", None)
         if self._trim is not None:
             library.mallopt(_ARENAS, _MOST_ARENAS)
-        self._seconds, self._pause = seconds, pause
+        self._seconds, self._pause, self._again = seconds, pause, again
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -64,13 +73,16 @@ class GiveBack:
         return self._trim is not None and bool(self._trim(0))
 
     def _work(self) -> None:
-        is_settled = False
+        is_settled, patience = False, self._seconds
         while not self._stop.is_set():
-            if self._wake.wait(self._seconds):
+            if self._wake.wait(patience):
                 self._stop.wait(self._pause)
                 self._wake.clear()
-            elif not is_settled:
-                settle_garbage()
-                is_settled = True
+                patience = min(self._again, self._seconds)
+            else:
+                if not is_settled and patience == self._seconds:
+                    settle_garbage()
+                    is_settled = True
+                patience = self._seconds
             if not self._stop.is_set():
                 self.now()

@@ -110,5 +110,17 @@ def test_asked_to_it_does_not_wait_for_the_next_time(unfrozen):
     assert gc.get_freeze_count() == frozen
 
 
+def test_asked_to_it_looks_once_more_a_little_later(unfrozen):
+    """What brought the new model still holds some of it the first time."""
+    giving, asked = GiveBack(seconds=600, pause=0.01, again=0.05), threading.Semaphore(0)
+    giving.now = lambda: asked.release() is None  # type: ignore[method-assign]
+    giving.start()
+    giving.soon()
+    assert asked.acquire(timeout=10)
+    assert asked.acquire(timeout=10)
+    assert not asked.acquire(timeout=0.3)
+    giving.stop()
+
+
 def test_stopping_what_was_never_started_does_nothing():
     GiveBack().stop()
