@@ -19,7 +19,16 @@ from data.domain import check_id
 from data.replies import Replies
 from data.turns import Turns
 
-_BY_LEAD = ("leads", "profiles", "touchpoints", "outcomes", "accounts", "scores", "suppressions")
+_BY_LEAD = (
+    "leads",
+    "profiles",
+    "touchpoints",
+    "outcomes",
+    "accounts",
+    "scores",
+    "dead_letters",
+    "suppressions",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class Erased:
     links: int
     accounts: int
     scores: int
+    dead_letters: int
     replies: int
 
 

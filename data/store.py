@@ -22,6 +22,7 @@ from data.bars import Bars
 from data.columns import TrainingTables
 from data.conflicts import Added, conflicting, held_rows
 from data.database import connect, explained, insert_new, parse_url
+from data.deadletters import DeadLetters
 from data.domain import Lead, Link, Outcome, Touchpoint
 from data.errors import DamagedStoreError
 from data.keys import Keys
@@ -85,6 +86,7 @@ class Store:
     keys : who may call the service.
     privacy : erases and suppresses persons. What is added about somebody who was erased is left out and counted as ``erased``.
     replies : answers kept for requests that are sent again.
+    dead_letters : messages that were acknowledged and could not be used.
     scores : the log of past scores.
     """
 
@@ -95,6 +97,7 @@ class Store:
         self.keys = Keys(self._turns)
         self._bars = Bars(self._turns)
         self.replies = Replies(self._turns, self._bars)
+        self.dead_letters = DeadLetters(self._turns, self._bars)
         self.scores = ScoreLog(self._turns, self._bars)
         self.privacy = Privacy(self._turns, self._bars, self.replies)
         self.on_close: Callable[[], None] | None = None

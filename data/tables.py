@@ -229,5 +229,21 @@ suppressions = Table(
     sqlite_autoincrement=True,
 )
 
+# Messages that were acknowledged and could not be used; see ``data.deadletters``.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    _seq(),
+    Column("letter_id", Id, nullable=False),
+    Column("source", Id, nullable=False),
+    Column("lead_id", Id),
+    Column("received_at", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("letter_id", name="uq_dead_letters_letter_id"),
+    Index("ix_dead_letters_lead_id", "lead_id"),
+    sqlite_autoincrement=True,
+)
+
 # What is known of leads, as ``Store.counts`` counts it.
 FACTS = (leads, profiles, touchpoints, outcomes, links, scores)

@@ -182,6 +182,7 @@ class ErasedOut(BaseModel):
     links: int = Field(description="links between ids")
     accounts: int = Field(description="statements of which company the leads were of")
     scores: int = Field(description="past scores, those of a challenger too")
+    dead_letters: int = Field(description="messages that could not be used")
     replies: int = Field(description="answers kept for requests that are sent again")
 
 

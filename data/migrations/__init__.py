@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from data.account_rows import fill_accounts
 from data.errors import StoreError
 
-HEAD = "0006"
+HEAD = "0007"
 
 # Alembic's environment is a module-level proxy: two threads must not run it at once.
 _one_at_a_time = threading.Lock()

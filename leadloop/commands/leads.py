@@ -1,4 +1,4 @@
-"""Commands about leads: score, outcomes."""
+"""Commands about leads: score, outcomes, dead-letters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from data.domain import format_instant
 from data.errors import ConfigError, ContractError
 from leadloop import console
 from leadloop.commands.application import Json, Now, app, write_text
@@ -73,7 +74,7 @@ def outcomes(
     as_json: Json = False,
 ) -> None:
     """Record what became of a lead, or list what is known."""
-    from data.domain import Outcome, check_id, format_instant
+    from data.domain import Outcome, check_id
     from leadloop.notebook import existing_store, instant
 
     store, now = existing_store(), instant()
@@ -106,3 +107,24 @@ def outcomes(
         as_json=as_json,
         text=lambda: console.table(columns, [[row[c] for c in columns] for row in rows], title=lead_id),
     )
+
+
+@app.command("dead-letters")
+def dead_letters(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List messages that were acknowledged and could not be used, the newest first; --json shows them whole."""
+    from leadloop.notebook import existing_store
+
+    held = existing_store().dead_letters.recent(limit=limit)
+    rows = [{**letter._asdict(), "received_at": format_instant(letter.received_at)} for letter in held]
+
+    def text() -> None:
+        if not rows:
+            console.out.print("There are none.")
+            return
+        columns = ("received_at", "source", "lead_id", "why")
+        console.table(columns, [[row[c] or "" for c in columns] for row in rows])
+
+    console.emit({"dead_letters": rows}, as_json=as_json, text=text)

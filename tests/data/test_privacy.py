@@ -34,7 +34,7 @@ NOW = 20_000 * DAY
 REPLY = Reply(200, "{}", b"answer")
 _OF_PERSONS = (
     tables.leads, tables.profiles, tables.touchpoints, tables.outcomes, tables.links, tables.accounts, tables.scores, tables.replies,
-    tables.reply_leads, tables.suppressions,
+    tables.reply_leads, tables.suppressions, tables.dead_letters,
 )  # fmt: skip
 _ALL = (*_OF_PERSONS, tables.tombstones, tables.tombstone_keys)
 
@@ -106,6 +106,7 @@ def world(store: Store) -> None:
         ],
         [*scored(("ada", "eve", "bob")), answered("of nobody", lead_id="")],
     )
+    store.dead_letters.add("crm", [(i, "why", {"id": i}) for i in ("ada", "eve", "bob")], now=NOW)
     for n, ids in enumerate((["ada", "bob"], ["cookie"], ["bob"])):
         store.replies.claim(f"r{n}", "body", now=NOW)
         store.replies.keep(f"r{n}", REPLY, claimed_at=NOW, lead_ids=ids)
@@ -122,7 +123,8 @@ def test_erasing_any_id_erases_the_person(store: Store, named: str):
     world(store)
     gone = store.privacy.erase(named, now=NOW)
     assert asdict(gone) == {
-        "ids": 3, "leads": 2, "profiles": 2, "touchpoints": 3, "outcomes": 2, "links": 3, "accounts": 2, "scores": 4, "replies": 2,
+        "ids": 3, "leads": 2, "profiles": 2, "touchpoints": 3, "outcomes": 2, "links": 3, "accounts": 2, "scores": 4,
+        "dead_letters": 2, "replies": 2,
     }  # fmt: skip
     assert mentions(store, [*PERSON, "Name of"]) == [("profiles", "Name of")]
     assert set(store.histories(["ada", "bob", "cookie", "eve"])) == {"bob"}
