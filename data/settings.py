@@ -6,8 +6,9 @@ The environment is an argument: nothing here reads it by itself. A misspelt ``LE
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.domain import GOALS
@@ -17,7 +18,7 @@ PREFIX = "LEADLOOP_"
 NAMES = (
     "LEADLOOP_HOME", "LEADLOOP_STORE", "LEADLOOP_REGISTRY", "LEADLOOP_GOAL", "LEADLOOP_HOST", "LEADLOOP_PORT",
     "LEADLOOP_POLL_SECONDS", "LEADLOOP_MAX_BODY_BYTES", "LEADLOOP_INTAKE", "LEADLOOP_LOG",
-    "LEADLOOP_WORKERS", "LEADLOOP_SHADOW",
+    "LEADLOOP_WORKERS", "LEADLOOP_SHADOW", "LEADLOOP_PUBLIC_URL", "LEADLOOP_HUBSPOT_SECRET", "LEADLOOP_HUBSPOT",
 )  # fmt: skip
 LOGS = ("text", "json")
 SHADOWS = ("off", "challenger")
@@ -42,6 +43,9 @@ class Settings:
     workers : processes that answer requests; more than one needs PostgreSQL. ``LEADLOOP_WORKERS``, default 1.
     log : how the service's workers write their log, ``text`` or ``json`` (an object a line). ``LEADLOOP_LOG``, default ``text``.
     shadow : ``challenger`` has the challenger score beside the champion, logged and never answered. ``LEADLOOP_SHADOW``, default ``off``.
+    public_url : where others reach the service, ``https://host`` or with a path. Senders sign it. ``LEADLOOP_PUBLIC_URL``, default none.
+    hubspot_secret : client secret of the HubSpot app that sends webhooks; needs ``public_url``. ``LEADLOOP_HUBSPOT_SECRET``, default none.
+    hubspot : file with what HubSpot's properties mean (``data.sources.hubspot``). ``LEADLOOP_HUBSPOT``, default none.
     """
 
     home: Path = Path("var")
@@ -56,6 +60,9 @@ class Settings:
     workers: int = 1
     log: str = "text"
     shadow: str = "off"
+    public_url: str | None = None
+    hubspot_secret: str | None = field(default=None, repr=False)
+    hubspot: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -97,6 +104,9 @@ class Settings:
             workers=workers,
             log=_one_of(given, "LEADLOOP_LOG", LOGS),
             shadow=_one_of(given, "LEADLOOP_SHADOW", SHADOWS),
+            public_url=_public_url(given),
+            hubspot_secret=given.get("LEADLOOP_HUBSPOT_SECRET"),
+            hubspot=Path(given["LEADLOOP_HUBSPOT"]) if "LEADLOOP_HUBSPOT" in given else None,
         )
 
 
@@ -104,6 +114,23 @@ def n_workers(env: Mapping[str, str]) -> int:
     """How many processes answer requests. Raises ConfigError for what is no whole number from 1 to 64."""
     given = {name: env[name].strip() for name in ("LEADLOOP_WORKERS",) if env.get(name, "").strip()}
     return _whole(given, "LEADLOOP_WORKERS", default=1, least=1, most=64)
+
+
+def _public_url(given: Mapping[str, str]) -> str | None:
+    """The address without a slash at its end. A sender that signs it needs one."""
+    url = given.get("LEADLOOP_PUBLIC_URL")
+    if url is None:
+        if "LEADLOOP_HUBSPOT_SECRET" in given:
+            raise ConfigError(
+                "LEADLOOP_HUBSPOT_SECRET needs LEADLOOP_PUBLIC_URL, the address HubSpot sends to without /webhooks/hubspot, "
+                "like https://leads.example.com: HubSpot signs it"
+            )
+        return None
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ConfigError(
+            f"LEADLOOP_PUBLIC_URL must be an address like https://leads.example.com, not {url!r}"
+        )
+    return url.rstrip("/")
 
 
 def _one_of(given: Mapping[str, str], name: str, known: Sequence[str]) -> str:

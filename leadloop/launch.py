@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data.errors import ConfigError
+from data.intake import load_intake
+from data.sources.hubspot import load_hubspot_rules
 from leadloop.notebook import open_store, settings
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -56,8 +58,11 @@ def serve_environment(environment: Mapping[str, str], *, home: Path) -> dict[str
 
 
 def serve_forever(*, host: str | None, port: int | None) -> None:
-    """Replace this process by the service. Raises ConfigError when the port is taken."""
+    """Replace this process by the service. Raises ConfigError when the port is taken, or a file with rules cannot be used."""
     chosen = settings()
+    # The workers read them, and would be started again and again.
+    load_intake(chosen.intake)
+    load_hubspot_rules(chosen.hubspot)
     host, port = host or chosen.host, port or chosen.port
     has_key = host not in _LOOPBACK and any(key.is_live for key in open_store().keys.all())
     command = serve_command(host=host, port=port, has_key=has_key)

@@ -12,7 +12,18 @@ from serving.auth import Guard
 from serving.limits import BodyLimit, Places
 from serving.once import Once
 from serving.parts import Parts
-from serving.routes import leads, links, model, openapi, outcomes, privacy, score, touchpoints, whoami
+from serving.routes import (
+    hubspot,
+    leads,
+    links,
+    model,
+    openapi,
+    outcomes,
+    privacy,
+    score,
+    touchpoints,
+    whoami,
+)
 from serving.shortcut import Shortcut
 
 DESCRIPTION = "Scores leads with reasons, and takes in what became of them."
@@ -32,7 +43,7 @@ def build_app(parts: Parts) -> FastAPI:
     )
     problems.install(app)
     scores = score.routes(parts)
-    rooms = (leads, privacy, touchpoints, outcomes, links, model, openapi, whoami)
+    rooms = (leads, privacy, touchpoints, outcomes, links, hubspot, model, openapi, whoami)
     others = (room.routes(parts) for room in rooms)
     for router in (scores, *others):
         app.include_router(router)

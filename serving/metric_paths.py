@@ -22,7 +22,7 @@ _KNOWN = frozenset(
     {
         "/", "/docs", "/docs.json", "/openapi.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics", "/score",
         "/v1/score", "/v1/score/bulk", "/v1/leads", "/v1/touchpoints", "/v1/outcomes", "/v1/links", "/v1/model",
-        "/v1/whoami", "/openapi-3.0.json", "/openapi-2.0.json",
+        "/v1/whoami", "/openapi-3.0.json", "/openapi-2.0.json", "/webhooks/hubspot",
     }
 )  # fmt: skip
 

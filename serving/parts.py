@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from data.intake import Intake
 from data.store import Store
+from serving.hubspot import HubSpot
 from serving.json_body import read_json
 from serving.keyring import Keyring
 from serving.live import LiveScorer, Served
@@ -37,6 +38,7 @@ class Parts:
     max_at_work : requests worked on at once.
     metrics : where is counted what came and what was answered.
     intake : how channels are told and which visits are left out.
+    hubspot : how HubSpot's webhooks are checked and read; None: none are taken.
     score_patience, write_patience : seconds a score and a write wait for the store.
     """
 
@@ -54,6 +56,7 @@ class Parts:
     write_patience: float = 10.0
     rates: Rates = field(default_factory=Rates)
     shadow: Shadow | None = None
+    hubspot: HubSpot | None = None
 
     def served(self) -> Served:
         """The model for this request. Raises Problem 503 when none serves yet."""

@@ -25,11 +25,13 @@ from data.errors import DamagedStoreError
 from data.intake import load_intake
 from data.scorelog import CHALLENGER
 from data.settings import Settings, n_workers
+from data.sources.hubspot import load_hubspot_rules
 from data.store import Store, open_store
 from serving import connections
 from serving.app import build_app
 from serving.garbage import settle_garbage
 from serving.give_back import GiveBack
+from serving.hubspot import HubSpot
 from serving.keyring import Keyring
 from serving.late import BulkDoor, KeyDoor, LateApp
 from serving.limits import BodyLimit, bound_answers
@@ -125,7 +127,16 @@ def start_parts(settings: Settings, give_back: GiveBack) -> Parts:
         metrics=metrics,
         intake=intake,
         shadow=shadow,
+        hubspot=hubspot_of(settings),
     )
+
+
+def hubspot_of(settings: Settings) -> HubSpot | None:
+    """How HubSpot's webhooks are checked and read; None without the secret of an app."""
+    rules = load_hubspot_rules(settings.hubspot)
+    if settings.hubspot_secret is None or settings.public_url is None:
+        return None
+    return HubSpot(settings.hubspot_secret, settings.public_url, rules)
 
 
 def shadow_of(

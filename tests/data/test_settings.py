@@ -24,13 +24,15 @@ def test_every_name_is_read():
         "LEADLOOP_HOME": "h", "LEADLOOP_STORE": "postgresql+psycopg://db/leads", "LEADLOOP_REGISTRY": "http://mlflow:5000",
         "LEADLOOP_GOAL": "won", "LEADLOOP_HOST": "0.0.0.0", "LEADLOOP_PORT": "8080", "LEADLOOP_POLL_SECONDS": "0.5",
         "LEADLOOP_MAX_BODY_BYTES": "2048", "LEADLOOP_INTAKE": "intake.toml", "LEADLOOP_LOG": "json", "LEADLOOP_WORKERS": "3",
-        "LEADLOOP_SHADOW": "challenger",
+        "LEADLOOP_SHADOW": "challenger", "LEADLOOP_PUBLIC_URL": "https://leads.example.com/in/",
+        "LEADLOOP_HUBSPOT_SECRET": "s3cret", "LEADLOOP_HUBSPOT": "hubspot.toml",
     }  # fmt: skip
     assert tuple(env) == NAMES
     assert Settings.from_env(env) == Settings(
         home=Path("h"), store_url="postgresql+psycopg://db/leads", registry_url="http://mlflow:5000", goal="won",
         host="0.0.0.0", port=8080, poll_seconds=0.5, max_body_bytes=2048,
         intake=Path("intake.toml"), log="json", workers=3, shadow="challenger",
+        public_url="https://leads.example.com/in", hubspot_secret="s3cret", hubspot=Path("hubspot.toml"),
     )  # fmt: skip
 
 
@@ -50,9 +52,17 @@ def test_every_name_is_read():
         ("LEADLOOP_LOG", "xml", "must be text or json, not 'xml'"),
         ("LEADLOOP_SHADOW", "on", "must be off or challenger, not 'on'"),
         ("LEADLOOP_SHADOW", "champion", "must be off or challenger, not 'champion'"),
+        ("LEADLOOP_HUBSPOT_SECRET", "x", "needs LEADLOOP_PUBLIC_URL"),
+        ("LEADLOOP_PUBLIC_URL", "leads.example.com", "must be an address like https"),
+        ("LEADLOOP_PUBLIC_URL", "https://leads.example.com/?a=1", "must be an address like https"),
         ("LEADLOOP_SHADOV", "off", "did you mean 'LEADLOOP_SHADOW'"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(name, value, says):
     with pytest.raises(ConfigError, match=says):
         Settings.from_env({name: value})
+
+
+def test_a_secret_is_not_shown_with_the_settings():
+    env = {"LEADLOOP_HUBSPOT_SECRET": "s3cret", "LEADLOOP_PUBLIC_URL": "https://leads.example.com"}
+    assert "s3cret" not in repr(Settings.from_env(env))

@@ -217,6 +217,35 @@ def test_listening_beyond_loopback_is_refused(fresh: Shell):
     assert "loopback" in done.err
 
 
+def test_a_file_of_rules_that_cannot_be_meant_stops_the_start(
+    fresh: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each worker would end by it, and be started again for ever."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[hubspt]")
+    for name, known in (("LEADLOOP_HUBSPOT", "hubspot"), ("LEADLOOP_INTAKE", "intake")):
+        monkeypatch.setenv(name, str(rules))
+        done = fresh("serve")
+        monkeypatch.delenv(name)
+        assert (done.code, f"known are {known}" in done.err or f"'{known}'" in done.err) == (1, True), (
+            done.err
+        )
+
+
+def test_dead_letters_are_listed(stocked: Shell):
+    assert stocked("dead-letters").out.strip() == "There are none."
+    with closing(open_store(f"sqlite:///{stocked.home / 'leadloop.db'}")) as store:
+        store.dead_letters.add("hubspot", [("L-1", "title must be text", {"n": 1})], now=1)
+        store.dead_letters.add("hubspot", [(None, "no id", {"n": 2})], now=2)
+    told = stocked("dead-letters", "--limit", "1").out
+    assert "no id" in told
+    assert "title must be text" not in told
+    assert [letter["body"] for letter in stocked.json("dead-letters")["dead_letters"]] == [
+        '{"n": 2}',
+        '{"n": 1}',
+    ]
+
+
 def test_a_snapshot_is_written_once_and_then_brought_up_to_date(stocked: Shell, tmp_path: Path):
     made = stocked.json("snapshot", "--buckets", "2", "--processes", "1")
     assert (made["buckets"], made["leads"], made["new"]) == (2, 1, 0)
