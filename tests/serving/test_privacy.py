@@ -46,7 +46,8 @@ def test_an_erased_lead_is_gone_and_stays_gone(either: Service):
     either.post("/v1/touchpoints", {**VISIT, "touchpoint_id": "t2", "anonymous_id": "cookie"})
     gone = erase(either)
     assert gone == {
-        "ids": 2, "leads": 1, "profiles": 1, "touchpoints": 2, "outcomes": 1, "links": 1, "accounts": 1, "scores": 1, "replies": 0,
+        "ids": 2, "leads": 1, "profiles": 1, "touchpoints": 2, "outcomes": 1, "links": 1, "accounts": 1, "scores": 1, "dead_letters": 0,
+        "replies": 0,
     }  # fmt: skip
     assert mentions(either.store, ["ada", "cookie", "Acme"]) == []
     assert_problem(either.get("/v1/leads/ada"), 404, "unknown_lead")
