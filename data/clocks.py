@@ -6,7 +6,10 @@ difference is believed. Where nothing is said about sending, the time is taken a
 
 from __future__ import annotations
 
-from data.domain import EARLIEST
+from data.domain import EARLIEST, SECOND
+
+# How far ahead of ours a sender's clock may be; less than that is taken for "now".
+CLOCK_SKEW = 300 * SECOND
 
 
 def corrected_instant(stated_at: int, *, sent_at: int | None, received_at: int) -> int:

@@ -12,13 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, text
 
+from data.clocks import CLOCK_SKEW
 from data.database import AMONG, ids_for
-from data.domain import SECOND
 
 _MOST_KEYS = 10_000
 _UNSAID = ("received_at", "received_assumed")
-# A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
-_SET_BACK = 300 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,8 @@ def conflicting(
         if table.name == "links":  # the same link may be stated again and again: the first time counts
             return False
         ahead = row[occurred] - kept[occurred]
-        was_set_back = not kept[assumed] and kept[occurred] == kept[received] and 0 < ahead <= _SET_BACK
+        # A time a little ahead of our clock was kept as the time of receipt; the same message again brings its own time again.
+        was_set_back = not kept[assumed] and kept[occurred] == kept[received] and 0 < ahead <= CLOCK_SKEW
         return ahead != 0 and not was_set_back
 
     return [(row[0], row[1], row[lead]) for row in rows if differs(row, held[row[:2]])]

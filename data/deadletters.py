@@ -24,7 +24,8 @@ _COLUMNS = ("letter_id", "source", "lead_id", "received_at", "why", "body")
 
 
 class DeadLetter(NamedTuple):
-    """One of them: who sent it, whom it is about where that could be read, when it came, why it is of no use, and itself as JSON."""
+    """One of them: who sent it, whom it is about where that could be read, when it came (microseconds since 1970 UTC), why it is of no use,
+    and itself as JSON, cut after 4,000 characters."""
 
     source: str
     lead_id: str | None
@@ -47,7 +48,7 @@ class DeadLetters:
             kept = self._bars.without_erased(connection, list(letters), lambda x: (x[0],) if x[0] else ())
             rows = {}
             for lead_id, why, message in kept:
-                body = json.dumps(message, sort_keys=True, ensure_ascii=True)[:_LONGEST]
+                body = json.dumps(message, sort_keys=True)[:_LONGEST]
                 letter_id = hashlib.sha256(f"{source}\n{why}\n{body}".encode()).hexdigest()
                 rows[letter_id] = (letter_id, source, lead_id, now, why, body)
             new = insert_new(connection, t, _COLUMNS, [rows[i] for i in sorted(rows)])
@@ -57,7 +58,7 @@ class DeadLetters:
         return new
 
     def recent(self, *, limit: int = 100) -> list[DeadLetter]:
-        """The newest, newest first."""
+        """The newest, newest first; those that came together in an order of their own."""
         t = tables.dead_letters
         columns = [t.c[name] for name in DeadLetter._fields]
         with self._turns.read() as connection:

@@ -1,7 +1,7 @@
 """Memory that was freed goes back to the system, and what waits to be freed is freed.
 
 A crowd of requests, a large bulk or a replaced model leaves the C library with memory it keeps for later, so a worker would stay as
-large as it ever was. Once in a while, and when a model was replaced, it is asked to give back what it does not use.
+large as it ever was. Once in a while, and twice when a model was replaced, it is asked to give back what it does not use.
 
 Python looks at old objects only when a quarter has been added to them, which takes an hour beside all that a worker holds; until then
 cycles stay, and lists of free tuples, which it empties at the same time, fill. So it is told to look, too, after what came with the

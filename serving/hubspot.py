@@ -70,9 +70,8 @@ class HubSpot:
 
     def signature(self, scope: Scope, body: bytes, stamp: bytes) -> bytes:
         """The signature that this request must carry."""
-        path = scope.get("raw_path") or scope["path"].encode()
         query = scope["query_string"]
-        sent = path.partition(b"?")[0] + (b"?" + query if query else b"")
+        sent = scope["raw_path"] + (b"?" + query if query else b"")
         address = self.public_url + _ESCAPED.sub(lambda found: _PLAIN[found[0]], sent.decode("latin-1"))
         signed = scope["method"].encode() + address.encode("utf-8") + body + stamp
         return base64.b64encode(hmac.digest(self.secret.encode(), signed, "sha256"))

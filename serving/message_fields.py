@@ -11,13 +11,11 @@ from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from data.domain import CUSTOM_PREFIX, SECOND, check_id, check_text, parse_instant
+from data.clocks import CLOCK_SKEW
+from data.domain import CUSTOM_PREFIX, check_id, check_text, parse_instant
 from data.errors import ContractError, did_you_mean
 from serving.json_body import plain_name
 from serving.problems import Problem
-
-# How far ahead of ours a sender's clock may be; less than that is taken for "now".
-CLOCK_SKEW = 300 * SECOND
 
 MAX_LABEL = 200
 MAX_WARNINGS = 10

@@ -5,7 +5,7 @@ companies, properties nobody mapped) is ignored; an event that should say someth
 HubSpot sends a whole batch again for as long as any of it is refused.
 
 Events come in any order and more than once, and their ``eventId`` is not unique. So a property counts as observed when it changed, and an
-outcome is known by contact, property, time and kind.
+outcome is known by contact, property, time and kind. Only when a lead was created depends on what arrives first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.clocks import CLOCK_SKEW
 from data.domain import (
     CUSTOM_PREFIX,
     EARLIEST,
@@ -22,7 +23,6 @@ from data.domain import (
     NUMBER_FIELDS,
     OUTCOME_KINDS,
     PROFILE_FIELDS,
-    SECOND,
     Lead,
     Link,
     Outcome,
@@ -56,7 +56,6 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
     "hs_lead_status": {"CONNECTED": "contacted", "UNQUALIFIED": "disqualified"},
 }
 _CONTACT = "0-1"  # how generic subscriptions name the type
-_CLOCK_SKEW = 300 * SECOND
 _KEYS = ("portal_id", "properties", "outcomes")
 
 
@@ -231,7 +230,7 @@ def _occurred_at(event: Mapping[str, Any], *, now: int) -> int:
     millis = event.get("occurredAt")
     if isinstance(millis, bool) or not isinstance(millis, int) or not EARLIEST <= millis * 1_000 < LATEST:
         raise ContractError("occurredAt must be milliseconds since 1970")
-    if millis * 1_000 > now + _CLOCK_SKEW:
+    if millis * 1_000 > now + CLOCK_SKEW:
         raise ContractError("occurredAt is more than 5 minutes in the future")
     return min(millis * 1_000, now)
 

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from data.sources.hubspot import IGNORED, SOURCE, UNUSABLE, HubSpotNews, read_events
-from data.store import Store
+from data.store import Added, Store
 from serving.answers import to_json
 from serving.messages import check_count
 from serving.parts import Parts
 from serving.problems import Problem
+from serving.routes.keeping import ERASED
 
 # HubSpot waits five seconds, then counts the batch as refused and sends it again.
 _PATIENCE_SECONDS = 4.0
@@ -38,30 +39,33 @@ def routes(parts: Parts) -> APIRouter:
         check_count(events, name="the batch")
         rules = parts.hubspot.rules
 
-        def keep(now: int) -> tuple[HubSpotNews, dict[str, int]]:
+        def keep(now: int) -> tuple[HubSpotNews, Added]:
             news = read_events(events, rules, now=now)
             return news, kept(parts.store, news, now=now)
 
-        news, counts = await parts.writer.run(keep, patience=min(_PATIENCE_SECONDS, parts.write_patience))
+        news, added = await parts.writer.run(keep, patience=min(_PATIENCE_SECONDS, parts.write_patience))
         parts.metrics.received_outcomes(outcome.kind for outcome in news.outcomes)
-        parts.metrics.left_out([IGNORED] * news.n_ignored + [UNUSABLE] * len(news.unusable))
+        parts.metrics.left_out(
+            [IGNORED] * news.n_ignored + [UNUSABLE] * len(news.unusable) + [ERASED] * added.erased
+        )
+        counts = {
+            "new": added.new,
+            "erased": len(news.erased),
+            "ignored": news.n_ignored,
+            "unusable": len(news.unusable),
+        }
         return to_json({"received": len(events), **counts})
 
     return router
 
 
-def kept(store: Store, news: HubSpotNews, *, now: int) -> dict[str, int]:
-    """Write a batch in the transaction at hand; what became of its events. Who is erased in it is erased first, and its news left out."""
+def kept(store: Store, news: HubSpotNews, *, now: int) -> Added:
+    """Write a batch in the transaction at hand. Who is erased in it is erased first, and its news left out."""
     for lead_id in news.erased:
         store.privacy.erase(lead_id, now=now)
-    new = store.add_leads(news.leads, now=now).new if news.leads else 0
-    new += store.add_links(news.links, now=now).new if news.links else 0
-    new += store.add_outcomes(news.outcomes, now=now).new if news.outcomes else 0
-    if news.unusable:
-        store.dead_letters.add(SOURCE, news.unusable, now=now)
-    return {
-        "new": new,
-        "erased": len(news.erased),
-        "ignored": news.n_ignored,
-        "unusable": len(news.unusable),
-    }
+    store.dead_letters.add(SOURCE, news.unusable, now=now)
+    return (
+        store.add_leads(news.leads, now=now)
+        + store.add_links(news.links, now=now)
+        + store.add_outcomes(news.outcomes, now=now)
+    )

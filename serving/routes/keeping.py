@@ -16,7 +16,7 @@ from serving.touches import LeftOut
 
 T = TypeVar("T")
 
-_ERASED = "of an erased person"
+ERASED = "of an erased person"
 _MENDING = {
     "outcomes": "To correct an outcome, send one of kind retracted whose undoes names the old outcome_id, and the right outcome under a "
     "new outcome_id.",
@@ -43,7 +43,7 @@ async def keep(
     added = await parts.writer.run(lambda now: add(items, now), patience=parts.write_patience)
     if count is not None:
         count(items)
-    reasons = [item.reason for item in sent if isinstance(item, LeftOut)] + [_ERASED] * added.erased
+    reasons = [item.reason for item in sent if isinstance(item, LeftOut)] + [ERASED] * added.erased
     parts.metrics.left_out(reasons)
     answer: dict[str, Any] = {"received": len(sent), "new": added.new, "known": added.known}
     if reasons:

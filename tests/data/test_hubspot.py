@@ -269,6 +269,10 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, said:
     assert said in str(refused.value)
 
 
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path: Path):
+    assert rules_of(tmp_path, "\ufeff[hubspot]\nportal_id = 7").portal_id == "7"
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="cannot read"):
         load_hubspot_rules(tmp_path / "none.toml")

@@ -251,6 +251,8 @@ def test_whom_hubspot_erases_is_erased_here_with_what_the_batch_says_of_it(hooke
         change("jobtitle", "x" * 1_001, occurredAt=AT),
     ]
     assert send(hooked, events).json()["erased"] == 1
+    assert isinstance(counted := hooked.parts.metrics, Counting)
+    assert counted.reasons.count("of an erased person") == 2
     assert hooked.store.lead_ids() == ["8"]
     assert hooked.store.outcomes_of(["123"]) == {}
     assert hooked.store.dead_letters.recent() == []
