@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+_n_large = 0
 
 
 def settle_garbage() -> None:
@@ -14,3 +20,23 @@ def settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 100)
+
+
+@contextmanager
+def collected_later() -> Iterator[None]:
+    """No garbage is looked for meanwhile, in any thread, until the last of those who ask for this is done.
+
+    For large work: its many new objects make the collector look again and again, and all of them are still needed. What is counted out
+    is freed as ever, and ``gc.collect`` collects whenever it is called, so work that always overlaps piles nothing up.
+    """
+    global _n_large
+    with _lock:
+        _n_large += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_large -= 1
+            if not _n_large:
+                gc.enable()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -11,8 +12,10 @@ from starlette.responses import Response
 from data.intake import Intake
 from serving.answers import BulkOut, ScoreOut, to_json
 from serving.beside import LARGE_ITEMS, worked
+from serving.garbage import collected_later
 from serving.live import Served
 from serving.messages import LeadMessage, check_count, read_score
+from serving.metrics import Counts
 from serving.parts import Parts
 from serving.problems import Problem
 from serving.routes.documents import MODEL_VERSION, SCORE, SCORES, body_of, refusals
@@ -90,17 +93,16 @@ def routes(parts: Parts) -> APIRouter:
         """
         served = parts.served()
         items = _items(await parts.body(request))
-        fields, now = served.scorer.features.fields, parts.clock()
-        messages = await worked(
-            len(items) >= LARGE_ITEMS, _read_all, items, fields, now, parts.intake, lenient
-        )
-        good = [m for m in messages if isinstance(m, LeadMessage)]
-        scored = await scoring.score(good, served, with_reasons=reasons) if good else []
-        parts.metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
-        parts.metrics.left_out(reason for message in good for reason in message.left_out)
-        answers = iter(scored)
-        results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
-        return await worked(len(results) >= LARGE_ITEMS, _bulk, request, results, served)
+        is_large = len(items) >= LARGE_ITEMS
+        with collected_later() if is_large else nullcontext():
+            fields, now = served.scorer.features.fields, parts.clock()
+            messages = await worked(is_large, _read_all, items, fields, now, parts.intake, lenient)
+            good = [m for m in messages if isinstance(m, LeadMessage)]
+            scored = await scoring.score(good, served, with_reasons=reasons) if good else []
+            answers = iter(scored)
+            results = [next(answers) if isinstance(m, LeadMessage) else m for m in messages]
+            await worked(is_large, _count, parts.metrics, good, scored)
+            return await worked(is_large, _bulk, request, results, served)
 
     return router
 
@@ -142,6 +144,11 @@ def _duplicate(first: int) -> Problem:
         "join the two items, or send this one in a request of its own.",
         pointer="/lead_id",
     )
+
+
+def _count(metrics: Counts, messages: Sequence[LeadMessage], scored: Sequence[Answer | Problem]) -> None:
+    metrics.scored(answer for answer in scored if not isinstance(answer, Problem))
+    metrics.left_out(reason for message in messages for reason in message.left_out)
 
 
 def _bulk(request: Request, results: list[Answer | Problem], served: Served) -> Response:

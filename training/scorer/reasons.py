@@ -8,21 +8,27 @@ keep every point.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from features.matrix import Matrix
 from features.spec import FeatureSet
+from training.scorer.scorecard import row_sums
 
 # Half a point is 3.5 % more odds or less: nobody acts on it, and it would read "+0".
 SMALLEST_POINTS = 0.5
+# With fewer rows, calling numpy takes longer than its work.
+_MANY_ROWS = 32
+_ROWS_AT_ONCE = 512
+
+_Ranked = tuple[list[tuple[int, int, float]], float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One sentence with its signed points; ``group`` is fit or engagement."""
 
     topic: str
@@ -31,8 +37,7 @@ class Reason:
     points: float
 
 
-@dataclass(frozen=True, slots=True)
-class LeadReasons:
+class LeadReasons(NamedTuple):
     """Reasons of one lead by falling size of points, ties by topic; baseline + fit + engagement = unclipped score, to 1e-9."""
 
     baseline_points: float
@@ -61,49 +66,99 @@ def reasons_of(
     """
     plan = _plan(features)
     levels = [matrix.levels.get(name) for name in matrix.names]
+    ranked = _of_rows if len(points) < _MANY_ROWS else _of_many_rows
+    rows = zip(
+        baseline_points.tolist(), matrix.X, ranked(plan, points, smallest_points, most), strict=True
+    )
+    # Many leads have the same to say; kept for this call alone.
+    said: dict[tuple[int, str | float | None], str] = {}
     found = []
-    for baseline, shares, values in zip(
-        baseline_points.tolist(), points.tolist(), matrix.X.tolist(), strict=True
-    ):
-        # One addition after the other, each row by itself: a lead alone gets the bits it gets among others.
-        totals = []
-        of_group = {"fit": 0.0, "engagement": 0.0}
-        for (group, _), columns in plan.topics:
-            total = 0.0
-            for j in columns:
-                total += shares[j]
-            totals.append(total)
-            of_group[group] += total
-        kept = [
-            (-abs(total), rank, t)
-            for t, (total, rank) in enumerate(zip(totals, plan.rank, strict=True))
-            if abs(total) >= smallest_points
-        ]
-        kept.sort()
+    for baseline, values, (kept, fit, engagement) in rows:
         reasons = []
-        for _, _, t in kept[:most]:
-            (group, topic), columns = plan.topics[t]
-            # Both keep the first of equals, so ties follow the order of the features.
-            speaker = (max if totals[t] >= 0 else min)(columns, key=shares.__getitem__)
-            sentence = features.features[speaker].sentence(_value(values[speaker], levels[speaker]))
-            reasons.append(Reason(topic, group, sentence, totals[t]))
-        found.append(LeadReasons(baseline, of_group["fit"], of_group["engagement"], tuple(reasons)))
+        for t, speaker, total in kept:
+            value = _value(values.item(speaker), levels[speaker])
+            sentence = said.get((speaker, value))
+            if sentence is None:
+                sentence = said[speaker, value] = features.features[speaker].sentence(value)
+            (group, topic), _ = plan.topics[t]
+            reasons.append(Reason(topic, group, sentence, total))
+        found.append(LeadReasons(baseline, fit, engagement, tuple(reasons)))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The topics of a set of definitions, made ready: each (group, topic) with its columns."""
+    """The topics of a set of definitions, made ready: each (group, topic) with its columns, in order of (topic, group), which settles ties.
+
+    ``columns`` has one row for each topic, filled up with its first column; ``fit`` and ``engagement`` are the places of the topics of
+    these groups.
+    """
 
     topics: tuple[tuple[tuple[str, str], list[int]], ...]
-    rank: tuple[int, ...]  # place in order of (topic, group), which settles ties
+    columns: np.ndarray
+    fit: np.ndarray
+    engagement: np.ndarray
 
 
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
-    topics = tuple(topic_members(features).items())
-    ordered = sorted(range(len(topics)), key=lambda t: (topics[t][0][1], topics[t][0][0]))
-    return _Plan(topics=topics, rank=tuple(ordered.index(t) for t in range(len(topics))))
+    topics = tuple(sorted(topic_members(features).items(), key=lambda item: item[0][::-1]))
+    width = max((len(columns) for _, columns in topics), default=1)
+    filled = [columns + columns[:1] * (width - len(columns)) for _, columns in topics]
+    fit, engagement = (
+        np.array([t for t, ((own, _), _) in enumerate(topics) if own == group], dtype=np.intp)
+        for group in ("fit", "engagement")
+    )
+    return _Plan(topics, np.array(filled, dtype=np.intp).reshape(len(topics), width), fit, engagement)
+
+
+def _of_rows(plan: _Plan, points: np.ndarray, smallest: float, most: int | None) -> Iterator[_Ranked]:
+    """For each row its reasons, as (topic, column that speaks, points), and the points of fit and engagement.
+
+    One addition after the other, here and in ``_of_many_rows``: a lead alone gets the bits it gets among others.
+    """
+    for shares in points.tolist():
+        of_group = {"fit": 0.0, "engagement": 0.0}
+        kept = []
+        for t, ((group, _), columns) in enumerate(plan.topics):
+            total = 0.0
+            for j in columns:
+                total += shares[j]
+            of_group[group] += total
+            if abs(total) >= smallest:
+                kept.append((-abs(total), t, total))
+        kept.sort()
+        # Both keep the first of equals, so ties follow the order of the features.
+        reasons = [
+            (t, (max if total >= 0 else min)(plan.topics[t][1], key=shares.__getitem__), total)
+            for _, t, total in kept[:most]
+        ]
+        yield reasons, of_group["fit"], of_group["engagement"]
+
+
+def _of_many_rows(plan: _Plan, points: np.ndarray, smallest: float, most: int | None) -> Iterator[_Ranked]:
+    """``_of_rows`` by columns."""
+    every = np.arange(len(plan.topics))
+    n_columns = np.array([len(columns) for _, columns in plan.topics], dtype=np.intp)
+    for start in range(0, len(points), _ROWS_AT_ONCE):
+        shares = points[start : start + _ROWS_AT_ONCE]
+        of_topics = shares[:, plan.columns]
+        totals = np.zeros((len(shares), len(every)))
+        for k in range(plan.columns.shape[1]):
+            has_more = n_columns > k
+            totals[:, has_more] += of_topics[:, has_more, k]
+        # 0.0 is what a sum begins with: beside it -0.0 counts for nothing.
+        fit, engagement = ((row_sums(totals[:, own]) + 0.0).tolist() for own in (plan.fit, plan.engagement))
+        is_up = totals >= 0
+        highest, lowest = of_topics.argmax(axis=2), of_topics.argmin(axis=2)
+        speakers = plan.columns[every, np.where(is_up, highest, lowest)]
+        size = np.abs(totals)
+        order = np.argsort(-size, axis=1, kind="stable")[:, :most]
+        n_kept = np.minimum((size >= smallest).sum(axis=1), order.shape[1]).tolist()
+        own_speakers, own_totals = (np.take_along_axis(a, order, axis=1).tolist() for a in (speakers, totals))
+        rows = zip(order.tolist(), own_speakers, own_totals, n_kept, fit, engagement, strict=True)
+        for topics, columns, sums, n, of_fit, of_engagement in rows:
+            yield list(zip(topics[:n], columns[:n], sums[:n], strict=True)), of_fit, of_engagement
 
 
 def topic_members(features: FeatureSet) -> dict[tuple[str, str], list[int]]:

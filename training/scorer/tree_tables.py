@@ -56,36 +56,40 @@ class TreeTables:
     def __init__(self, trees: list[_Tree], *, n_columns: int) -> None:
         n = len(trees)
         self._n_columns = n_columns
+        # Where a gap goes left, a question reads the second copy of the columns, whose gaps are below everything.
         self._column = np.zeros(n * _N_NODES, dtype=np.intp)
         self._threshold = np.full(n * _N_NODES, np.nan)  # which no value is below
-        self._is_left_if_missing = np.zeros(n * _N_NODES, dtype=bool)
-        places: list[int] = []
-        sets: list[list[int]] = []
+        sets: dict[int, list[tuple[int, int, list[int]]]] = {}
         for t, tree in enumerate(trees):
             questions = zip(tree.features, tree.thresholds, tree.decisions, strict=True)
             for place, (column, threshold, decision) in enumerate(questions, t * _N_NODES):
-                self._column[place] = column
                 if decision & _CATEGORY:
-                    places.append(place)
-                    sets.append(tree.categories[int(threshold)])
+                    words = tree.categories[int(threshold)]
+                    sets.setdefault(column, []).append((t, place % _N_NODES, words))
                     continue
-                self._threshold[place] = threshold
                 is_read_as_0 = (decision >> 2) != _MISSING_IS_NAN
-                self._is_left_if_missing[place] = threshold >= 0 if is_read_as_0 else decision & _DEFAULT_LEFT
-        self._category_places = np.array(places, dtype=np.intp)
-        self._category_columns = self._column[self._category_places]
-        # Code c of the k-th category question goes left where goes_left[k, c]; the last code stands for all that none names.
-        self._n_codes = 32 * max(map(len, sets), default=0)
-        self._goes_left = np.zeros((len(sets), self._n_codes + 1), dtype=bool)
-        for k, words in enumerate(sets):
-            self._goes_left[k, : 32 * len(words)] = [w >> bit & 1 for w in words for bit in range(32)]
-        self._which_category = np.arange(len(sets))
+                is_left_if_missing = threshold >= 0 if is_read_as_0 else decision & _DEFAULT_LEFT
+                self._column[place] = column + n_columns if is_left_if_missing else column
+                self._threshold[place] = threshold
+        self._pack_categories(sets, n_trees=n)
         slots, table = _shares(trees, unused=n_columns)
         self._n_slots = slots.shape[1]
         self._table = table.reshape(n * _N_PATTERNS, self._n_slots)
         self._first = np.arange(n) * _N_PATTERNS
         rows = np.arange(_ROWS_AT_ONCE)[:, None] * (n_columns + 1)
         self._cells = (rows + slots.ravel()).ravel()
+
+    def _pack_categories(self, sets: dict[int, list[tuple[int, int, list[int]]]], *, n_trees: int) -> None:
+        # A row of bits for each code of each column, one byte a tree: its questions that the code answers with left. The last row of a
+        # column stands for gaps and for codes that no question names.
+        self._categories = np.array(list(sets), dtype=np.intp)
+        self._n_codes = np.array([32 * max(len(words) for *_, words in own) for own in sets.values()], dtype=np.intp)
+        self._first_code = np.cumsum(self._n_codes + 1) - (self._n_codes + 1)
+        self._answers = np.zeros((int((self._n_codes + 1).sum()), n_trees), dtype=np.uint8)
+        for first, own in zip(self._first_code.tolist(), sets.values(), strict=True):
+            for tree, bit, words in own:
+                goes_left = np.unpackbits(np.array(words, dtype="<u4").view(np.uint8), bitorder="little")
+                self._answers[first : first + len(goes_left), tree] |= goes_left << bit
 
     @classmethod
     def of_text(cls, text: str, *, n_columns: int) -> TreeTables | None:
@@ -113,17 +117,15 @@ class TreeTables:
 
     def _patterns(self, rows: np.ndarray) -> np.ndarray:
         """The answers of each row in each tree as one byte, shape (n, number of trees)."""
-        values = rows.take(self._column, axis=1)
-        goes_left = values <= self._threshold
-        is_missing = np.isnan(rows)
-        if is_missing.any():
-            goes_left |= is_missing.take(self._column, axis=1) & self._is_left_if_missing
-        if len(self._category_places):
-            codes = rows.take(self._category_columns, axis=1)
+        filled = np.where(np.isnan(rows), -np.inf, rows)
+        goes_left = np.concatenate((rows, filled), axis=1).take(self._column, axis=1) <= self._threshold
+        patterns = np.packbits(goes_left.ravel(), bitorder="little").reshape(len(rows), -1)
+        if len(self._categories):
+            codes = rows.take(self._categories, axis=1)
             is_named = (codes > -1) & (codes < self._n_codes)  # false for a gap
-            codes = np.where(is_named, codes, self._n_codes).astype(np.intp)
-            goes_left[:, self._category_places] = self._goes_left[self._which_category, codes]
-        return np.packbits(goes_left.reshape(len(rows), -1, _N_NODES), axis=2, bitorder="little")[:, :, 0]
+            own = self._first_code + np.where(is_named, codes, self._n_codes).astype(np.intp)
+            patterns |= np.bitwise_or.reduce(self._answers.take(own, axis=0), axis=1)
+        return patterns
 
 
 def _shares(trees: list[_Tree], *, unused: int) -> tuple[np.ndarray, np.ndarray]:
