@@ -44,6 +44,7 @@ MAX_ITEMS = 10_000
 
 _LEAD_FIELDS = ("lead_id", "anonymous_id", "created_at")
 _SCORE_FIELDS = (*_LEAD_FIELDS, "touchpoints", "store")
+_PROFILE = frozenset(PROFILE_FIELDS)
 _OUTCOME_FIELDS = ("outcome_id", "lead_id", "kind", "occurred_at", "amount", "undoes", "source")
 
 T = TypeVar("T")
@@ -236,7 +237,7 @@ def _lead(
 ) -> tuple[str | None, int | None, dict[str, str | float]]:
     profile = {name: value for name, value in message.items() if name not in known}
     for name in tuple(profile):
-        if name in PROFILE_FIELDS or name in fields or is_custom(name):
+        if name in _PROFILE or name in fields or is_custom(name):
             continue
         every = (*known, *PROFILE_FIELDS, *sorted(fields))
         if ignored is None:
