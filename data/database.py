@@ -33,11 +33,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from data.errors import DamagedStoreError, StoreError
+from data.errors import CrossedWritesError, DamagedStoreError, StoreError
 
 _CACHE_KIB = 65_536
 _SPILL_PAGES = 262_144  # 1 GiB
 
+_CROSSED = ("40P01", "40001")  # PostgreSQL: deadlock detected, serialization failure
 _DAMAGED = "the store's file is damaged"
 
 
@@ -152,7 +153,8 @@ def explained(url: URL) -> Iterator[None]:
     except PoolTimeoutError as error:
         raise StoreError("the store is busy: no free connection; try again") from error
     except DBAPIError as error:
-        raise _fault(_explain(error, url)) from error
+        crossed = getattr(error.orig, "sqlstate", None) in _CROSSED
+        raise (CrossedWritesError if crossed else _fault)(_explain(error, url)) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the store failed: {type(error).__name__}") from error
     except sqlite3.Error as error:
@@ -165,7 +167,7 @@ def _fault(said: str) -> StoreError:
 
 def _explain(error: DBAPIError, url: URL) -> str:
     state = getattr(error.orig, "sqlstate", None)
-    if state in ("55P03", "40P01", "40001"):
+    if state in ("55P03", *_CROSSED):
         return "the store is busy: another writer holds it; nothing was written, try again"
     if state is not None:
         # PostgreSQL's texts quote values of rows; its codes do not.

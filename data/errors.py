@@ -30,6 +30,10 @@ class DamagedStoreError(StoreError):
     """The store's file has broken pages; trying again does not help."""
 
 
+class CrossedWritesError(StoreError):
+    """Two writers waited for each other and PostgreSQL ended this one: nothing was written, and the same again succeeds."""
+
+
 class NotEnoughDataError(LeadloopError):
     """Too few rows, or only one class, for what was asked."""
 

@@ -26,7 +26,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from data.errors import StoreError
+from data.errors import CrossedWritesError, StoreError
 from data.store import Store
 from serving.problems import reason_of, store_away
 
@@ -161,7 +161,7 @@ class Writer:
                 break
         return jobs
 
-    def _commit(self, jobs: list[_Job]) -> None:
+    def _commit(self, jobs: list[_Job], *, is_last_try: bool = False) -> None:
         if not jobs:
             return
         self._afterwards = []
@@ -173,6 +173,11 @@ class Writer:
                     for result in do(self._now, [job.item for job in kind])
                 ]
         except STORE_FAULTS as fault:
+            if isinstance(fault, CrossedWritesError) and not is_last_try:
+                # The other writer has what it waited for. Each by itself holds less that others may wait for.
+                for job in jobs:
+                    self._commit([job], is_last_try=True)
+                return
             for job in jobs:
                 job.promise.set_exception(fault)
         except Exception as fault:

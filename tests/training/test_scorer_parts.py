@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.errors import DamagedScorerError
 from features.matrix import Matrix
@@ -117,3 +119,36 @@ def test_equal_reasons_are_in_order_of_topic():
         [2.0, -2.0, 2.0], [feature("a", topic="z"), feature("b", topic="m"), feature("c", topic="b")]
     )
     assert [r.topic for r in lead.reasons] == ["b", "m", "z"]
+
+
+SHARES = st.sampled_from([0.0, -0.0, 0.25, 0.5, -0.5, 1.0, -1.0, 1.1, -2.2, 3.3, 0.1, 0.7])
+
+
+@given(
+    n_features=st.integers(1, 9),
+    topics=st.lists(st.integers(0, 4), min_size=9, max_size=9),
+    rows=st.lists(st.lists(SHARES, min_size=9, max_size=9), min_size=1, max_size=4),
+    most=st.sampled_from([None, 1, 2, 5]),
+)
+def test_a_lead_among_many_gets_the_reasons_it_gets_alone(n_features, topics, rows, most):
+    features = FeatureSet(
+        tuple(
+            feature(f"f{j}", topic=f"t{topics[j]}", group=("fit", "engagement")[topics[j] % 2])
+            for j in range(n_features)
+        )
+    )
+    points = np.array([rows[i % len(rows)][:n_features] for i in range(40)])
+    X = np.where(points > 1, np.nan, np.round(points, 1))
+
+    def told(which: slice):
+        return reasons_of(
+            Matrix(features.names, X[which], {}),
+            features,
+            baseline_points=np.arange(40.0)[which],
+            points=points[which],
+            most=most,
+        )
+
+    together = told(slice(None))
+    alone = [told(slice(i, i + 1))[0] for i in range(40)]
+    assert repr(together) == repr(alone), "to the last bit, and to the sign of zero"

@@ -36,6 +36,20 @@ def test_a_probability_alone_is_the_one_in_the_batch(values):
     assert ((batch >= 0) & (batch <= 1)).all()
 
 
+@given(
+    st.lists(st.one_of(st.floats(-40, 140), st.integers(-2, 202).map(lambda n: n / 2), st.just(math.inf)), min_size=2),
+    st.lists(scores, min_size=3, max_size=3),
+)
+def test_a_score_alone_is_the_one_in_the_batch(points, cuts):
+    grades = Grades(*sorted(cuts, reverse=True))
+    score = score_of_points(np.array(points))
+    grade = grades.of(score)
+    alone = [score_of_points(np.array([p])) for p in points]
+    assert [s.tolist() for s in alone] == [[s] for s in score.tolist()]
+    assert [grades.of(s).tolist() for s in alone] == [[g] for g in grade.tolist()]
+    assert {(s.dtype, grades.of(s).dtype) for s in alone} == {(score.dtype, grade.dtype)}
+
+
 @given(st.floats(-30, 30), st.floats(-6, 6))
 def test_ten_points_double_the_odds(margin, reference):
     scale = Scale(reference)

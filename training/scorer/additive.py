@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.scorer.scorecard import Scorecard, row_sums
+from training.scorer.scorecard import Scorecard
 from training.scorer.trees import Trees
 
 
@@ -74,11 +74,8 @@ class Additive:
         return total
 
 
-def explained(
-    model: Additive, calibration: Affine, X: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(margin (n,), baseline (n,), contributions (n, p)) in calibrated log-odds; baseline + row sum = margin, but for rounding."""
+def explained(model: Additive, calibration: Affine, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(margin (n,), contributions (n, p)) in calibrated log-odds; what the row sums lack to the margin is the baseline."""
     raw, C = model.divided(X)
-    margin = calibration.of(raw)
     C *= calibration.slope
-    return margin, margin - row_sums(C), C
+    return calibration.of(raw), C

@@ -15,6 +15,7 @@ from data.errors import ConfigError
 from training.scorer.scale import HIGHEST, LOWEST
 
 LETTERS = ("A", "B", "C", "D")
+_LETTERS = np.array(LETTERS, dtype=object)
 DEFAULT_SHARES = (0.10, 0.15, 0.25)
 
 
@@ -45,8 +46,12 @@ class Grades:
         >>> Grades(80, 60, 40).of(np.array([80, 79, 40, 39])).tolist()
         ['A', 'B', 'C', 'D']
         """
+        if score.shape == (1,):
+            # One lead alone: numpy's calls take longer than their work.
+            own = score.item()
+            return _LETTERS[[(own < self.a) + (own < self.b) + (own < self.c)]]
         rank = (score < self.a).astype(np.int64) + (score < self.b) + (score < self.c)
-        return np.array(LETTERS, dtype=object)[rank]
+        return _LETTERS[rank]
 
     def shifted(self, points: float) -> Grades:
         """The thresholds moved with a scale: whole scores again, kept where some score can still reach them."""

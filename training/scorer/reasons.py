@@ -118,22 +118,26 @@ def _of_rows(plan: _Plan, points: np.ndarray, smallest: float, most: int | None)
     One addition after the other, here and in ``_of_many_rows``: a lead alone gets the bits it gets among others.
     """
     for shares in points.tolist():
-        of_group = {"fit": 0.0, "engagement": 0.0}
+        fit = engagement = 0.0
         kept = []
         for t, ((group, _), columns) in enumerate(plan.topics):
             total = 0.0
             for j in columns:
                 total += shares[j]
-            of_group[group] += total
-            if abs(total) >= smallest:
-                kept.append((-abs(total), t, total))
+            if group == "fit":
+                fit += total
+            else:
+                engagement += total
+            size = abs(total)
+            if size >= smallest:
+                kept.append((-size, t, total))
         kept.sort()
         # Both keep the first of equals, so ties follow the order of the features.
         reasons = [
             (t, (max if total >= 0 else min)(plan.topics[t][1], key=shares.__getitem__), total)
             for _, t, total in kept[:most]
         ]
-        yield reasons, of_group["fit"], of_group["engagement"]
+        yield reasons, fit, engagement
 
 
 def _of_many_rows(plan: _Plan, points: np.ndarray, smallest: float, most: int | None) -> Iterator[_Ranked]:

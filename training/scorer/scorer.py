@@ -102,8 +102,8 @@ class Scorer:
 
     def contributions(self, matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
         """Baseline (n,) and contributions (n, p) in calibrated log-odds; baseline + row sum = margin, to 1e-9."""
-        _, baseline, C = explained(self.model, self.calibration, self._columns(matrix))
-        return baseline, C
+        margin, C = explained(self.model, self.calibration, self._columns(matrix))
+        return margin - row_sums(C), C
 
     def score_matrix(self, matrix: Matrix) -> Scored:
         """Scores of the rows of a matrix."""
@@ -175,7 +175,7 @@ class Scorer:
         return replace(self, version=version)
 
     def _explained(self, matrix: Matrix) -> tuple[np.ndarray, Explained]:
-        margin, _, C = explained(self.model, self.calibration, self._columns(matrix))
+        margin, C = explained(self.model, self.calibration, self._columns(matrix))
         points = C * POINTS_PER_LOG_ODDS
         return margin, Explained(self.scale.points(margin) - row_sums(points), points)
 
