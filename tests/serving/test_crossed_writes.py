@@ -23,10 +23,12 @@ def workers(url: str) -> Iterator[list[tuple[Store, Writer]]]:
     pairs = [(store, Writer(store, clock=lambda: time.time_ns() // 1_000)) for store in stores]
     for _, writer in pairs:
         writer.start()
-    yield pairs
-    for store, writer in pairs:
-        writer.stop()
-        store.close()
+    try:
+        yield pairs
+    finally:
+        for store, writer in pairs:
+            writer.stop()
+            store.close()
 
 
 def about(store: Store, first: str, second: str, meet: Callable[[], None]) -> Callable[[int], str]:
@@ -34,7 +36,9 @@ def about(store: Store, first: str, second: str, meet: Callable[[], None]) -> Ca
 
     def job(now: int) -> str:
         for lead_id in (first, second):
-            store.add_leads([Lead(lead_id, NOW, {"title": f"{first} first"}, observed_at=now, received_at=now)], now=now)
+            store.add_leads(
+                [Lead(lead_id, NOW, {"title": f"{first} first"}, observed_at=now, received_at=now)], now=now
+            )
             if lead_id == first:
                 meet()
         return first
@@ -76,7 +80,6 @@ def test_what_crosses_again_and_again_is_told_after_the_second_time(postgres_url
         n_tries += 1
         raise CrossedWritesError("the store is busy")
 
-    with workers(postgres_url) as [(_, writer), _]:
-        with pytest.raises(CrossedWritesError):
-            writer.submit(job).result(timeout=30)
+    with workers(postgres_url) as [(_, writer), _], pytest.raises(CrossedWritesError):
+        writer.submit(job).result(timeout=30)
     assert n_tries == 2

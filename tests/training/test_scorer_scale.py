@@ -37,7 +37,10 @@ def test_a_probability_alone_is_the_one_in_the_batch(values):
 
 
 @given(
-    st.lists(st.one_of(st.floats(-40, 140), st.integers(-2, 202).map(lambda n: n / 2), st.just(math.inf)), min_size=2),
+    st.lists(
+        st.one_of(st.floats(-40, 140), st.integers(-2, 202).map(lambda n: n / 2), st.just(math.inf)),
+        min_size=2,
+    ),
     st.lists(scores, min_size=3, max_size=3),
 )
 def test_a_score_alone_is_the_one_in_the_batch(points, cuts):

@@ -67,9 +67,7 @@ def reasons_of(
     plan = _plan(features)
     levels = [matrix.levels.get(name) for name in matrix.names]
     ranked = _of_rows if len(points) < _MANY_ROWS else _of_many_rows
-    rows = zip(
-        baseline_points.tolist(), matrix.X, ranked(plan, points, smallest_points, most), strict=True
-    )
+    rows = zip(baseline_points.tolist(), matrix.X, ranked(plan, points, smallest_points, most), strict=True)
     # Many leads have the same to say; kept for this call alone.
     said: dict[tuple[int, str | float | None], str] = {}
     found = []

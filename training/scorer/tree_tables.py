@@ -83,7 +83,9 @@ class TreeTables:
         # A row of bits for each code of each column, one byte a tree: its questions that the code answers with left. The last row of a
         # column stands for gaps and for codes that no question names.
         self._categories = np.array(list(sets), dtype=np.intp)
-        self._n_codes = np.array([32 * max(len(words) for *_, words in own) for own in sets.values()], dtype=np.intp)
+        self._n_codes = np.array(
+            [32 * max(len(words) for *_, words in own) for own in sets.values()], dtype=np.intp
+        )
         self._first_code = np.cumsum(self._n_codes + 1) - (self._n_codes + 1)
         self._answers = np.zeros((int((self._n_codes + 1).sum()), n_trees), dtype=np.uint8)
         for first, own in zip(self._first_code.tolist(), sets.values(), strict=True):
