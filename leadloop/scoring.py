@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 from data.snapshots import Snapshots
@@ -32,7 +31,7 @@ def explained(scorer: Scorer, snapshots: Snapshots) -> list[dict[str, Any]]:
                 "baseline_points": why.baseline_points,
                 "fit_points": why.fit_points,
                 "engagement_points": why.engagement_points,
-                "reasons": [asdict(reason) for reason in why.reasons],
+                "reasons": [reason._asdict() for reason in why.reasons],
                 "small_points": why.fit_points + why.engagement_points - told,
                 "model_version": scorer.version,
                 "horizon_days": scorer.horizon_days,
