@@ -166,10 +166,18 @@ def test_a_model_that_answers_otherwise_is_refused(saved, tmp_path):
         load_scorer_folder(folder)
 
 
-def test_a_model_whose_shares_do_not_add_up_is_refused(saved, monkeypatch):
-    whole = TreeTables.of
-    monkeypatch.setattr(TreeTables, "of", lambda self, X: whole(self, X) * 1.001)
-    with pytest.raises(DamagedScorerError, match="must be one number"):
+@pytest.mark.parametrize(
+    ("factors", "complaint"),
+    [((1.0, 1.001), "must be one number"), ((1.001, 1.0), "golden rows score otherwise")],
+)
+def test_a_model_whose_tables_say_something_else_is_refused(saved, monkeypatch, factors, complaint):
+    whole = TreeTables.divided
+
+    def other(self, X):
+        return tuple(factor * own for factor, own in zip(factors, whole(self, X), strict=True))
+
+    monkeypatch.setattr(TreeTables, "divided", other)
+    with pytest.raises(DamagedScorerError, match=complaint):
         load_scorer_folder(saved)
 
 

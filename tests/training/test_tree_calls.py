@@ -29,9 +29,12 @@ def _trees(**wanted) -> tuple[Trees, np.ndarray]:
 
 def test_trees_of_one_row_have_the_bits_of_many():
     trees, X = _trees()
-    margin, shares = trees.margin(X), trees.contributions(X)
-    assert all(trees.margin(X[i : i + 1])[0] == margin[i] for i in range(500))
-    assert all((trees.contributions(X[i : i + 1])[0] == shares[i]).all() for i in range(500))
+    margin, shares = trees.divided(X)
+    assert margin.tobytes() == trees.margin(X).tobytes()
+    for i in range(500):
+        own_margin, own_shares = trees.divided(X[i : i + 1])
+        assert own_margin[0] == margin[i] == trees.margin(X[i : i + 1])[0]
+        assert (own_shares[0] == shares[i]).all()
 
 
 def test_rows_have_the_bits_of_lightgbms_own_prediction():
@@ -47,20 +50,21 @@ def test_rows_have_the_bits_of_lightgbms_own_prediction():
 def test_large_trees_are_divided_by_lightgbm():
     trees, X = _trees(num_leaves=20)
     theirs = lightgbm.Booster(model_str=trees.text).predict(X, pred_contrib=True)[:, :-1]
-    assert trees.contributions(X).tobytes() == theirs.tobytes()
-    assert trees.contributions(np.asfortranarray(X)).tobytes() == theirs.tobytes()
-    assert trees.contributions(X[7:8]).tobytes() == theirs[7].tobytes()
+    for given, wanted in ((X, theirs), (np.asfortranarray(X), theirs), (X[7:8], theirs[7])):
+        margin, shares = trees.divided(given)
+        assert shares.tobytes() == wanted.tobytes()
+        assert margin.tobytes() == trees.margin(given).tobytes()
 
 
 def test_predictions_leave_nothing_to_collect():
     for trees, X in (_trees(), _trees(num_leaves=20)):
-        trees.contributions(X)
+        trees.divided(X)
         gc.collect()
         gc.disable()
         try:
             for _ in range(100):
                 trees.margin(X[:8])
-                trees.contributions(X[:8])
+                trees.divided(X[:8])
             assert gc.collect() < 100  # not even one for each; other threads of this process may leave some
         finally:
             gc.enable()

@@ -56,22 +56,31 @@ def test_tables_divide_as_lightgbm_does(wanted):
         tables = _tables(booster)
         assert tables is not None
         theirs = booster.predict(X, pred_contrib=True, num_threads=1)
-        np.testing.assert_allclose(tables.of(X), theirs[:, :-1], rtol=0, atol=1e-12)
-        sums = tables.of(X).sum(axis=1) + theirs[:, -1]
-        np.testing.assert_allclose(sums, booster.predict(X, raw_score=True), rtol=0, atol=1e-12)
+        margin, shares = tables.divided(X)
+        np.testing.assert_allclose(shares, theirs[:, :-1], rtol=0, atol=1e-12)
+        assert margin.tobytes() == booster.predict(X, raw_score=True, num_threads=1).tobytes()
+        np.testing.assert_allclose(shares.sum(axis=1) + theirs[:, -1], margin, rtol=0, atol=1e-12)
 
 
 @given(seed=st.integers(0, 3), rows=st.lists(st.integers(0, 799), min_size=1, max_size=150))
 @settings(max_examples=50)
 def test_a_row_is_divided_the_same_among_any_others(seed, rows):
     tables, X = _KNOWN[seed]
-    every = tables.of(X)
-    assert tables.of(X[rows]).tobytes() == every[rows].tobytes()
-    assert tables.of(np.asfortranarray(X[rows])).tobytes() == every[rows].tobytes()
+    margin, shares = tables.divided(X)
+    for chosen in (X[rows], np.asfortranarray(X[rows])):
+        own_margin, own_shares = tables.divided(chosen)
+        assert own_margin.tobytes() == margin[rows].tobytes()
+        assert own_shares.tobytes() == shares[rows].tobytes()
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"num_leaves": 9, "max_depth": -1}, {"zero_as_missing": True}, {"linear_tree": True}]
+    "wanted",
+    [
+        {"num_leaves": 9, "max_depth": -1},
+        {"zero_as_missing": True},
+        {"linear_tree": True},
+        {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+    ],
 )
 def test_other_trees_are_left_to_lightgbm(wanted):
     assert _tables(_grown(0, **wanted)[0]) is None
@@ -80,7 +89,10 @@ def test_other_trees_are_left_to_lightgbm(wanted):
 def test_trees_without_a_question_say_nothing_of_any_feature():
     booster, X = _grown(0, min_data_in_leaf=1_400)
     tables = _tables(booster)
-    assert tables is None or not tables.of(X).any()
+    assert tables is not None
+    margin, shares = tables.divided(X)
+    assert not shares.any()
+    assert margin.tobytes() == booster.predict(X, raw_score=True).tobytes()
 
 
 def _known(seed: int) -> tuple[TreeTables, np.ndarray]:

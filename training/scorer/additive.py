@@ -51,26 +51,28 @@ class Additive:
 
     def margin(self, X: np.ndarray) -> np.ndarray:
         """Raw log-odds, shape (n,)."""
-        terms = None if self.scorecard is None else self.scorecard.contributions(X)
-        return self._margin(X, terms)
+        card = None if self.scorecard is None else self.scorecard.margin(X)
+        return self._margin(len(X), card, None if self.trees is None else self.trees.margin(X))
 
     def divided(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``margin``, and raw log-odds per row and feature, shape (n, p); what is missing to the margin is the row's baseline."""
-        C = np.zeros((X.shape[0], self.n_features))
-        terms = None
+        C = np.zeros((len(X), self.n_features))
+        card = trees = None
         if self.scorecard is not None:
             terms = self.scorecard.contributions(X)
+            card = self.scorecard.sum_of(terms)
             C += self.weight_scorecard * terms
         if self.trees is not None:
-            C += self.weight_trees * self.trees.contributions(X)
-        return self._margin(X, terms), C
+            trees, shares = self.trees.divided(X)
+            C += self.weight_trees * shares
+        return self._margin(len(X), card, trees), C
 
-    def _margin(self, X: np.ndarray, terms: np.ndarray | None) -> np.ndarray:
-        total = np.full(X.shape[0], self.base)
-        if self.scorecard is not None and terms is not None:
-            total += self.weight_scorecard * self.scorecard.sum_of(terms)
-        if self.trees is not None:
-            total += self.weight_trees * self.trees.margin(X)
+    def _margin(self, n: int, card: np.ndarray | None, trees: np.ndarray | None) -> np.ndarray:
+        total = np.full(n, self.base)
+        if card is not None:
+            total += self.weight_scorecard * card
+        if trees is not None:
+            total += self.weight_trees * trees
         return total
 
 

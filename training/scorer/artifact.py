@@ -20,11 +20,11 @@ from data.errors import DamagedScorerError, LeadloopError, OtherDefinitionsError
 from features.matrix import Matrix
 from features.meaning import check_meanings, meanings
 from features.spec import FeatureSet
-from training.scorer.additive import Additive, Affine
+from training.scorer.additive import Additive, Affine, explained
 from training.scorer.intervals import Intervals
 from training.scorer.policy import Grades
 from training.scorer.scale import Scale
-from training.scorer.scorecard import Scorecard
+from training.scorer.scorecard import Scorecard, row_sums
 from training.scorer.scorer import Golden, Scorer
 from training.scorer.trees import Trees
 
@@ -102,20 +102,25 @@ def check_golden(scorer: Scorer) -> None:
     """
     golden = scorer.golden
     matrix = Matrix(scorer.features.names, golden.X, dict(scorer.levels))
-    found = scorer.margin(matrix)
-    if found.shape != golden.margin.shape:
-        raise DamagedScorerError(f"{len(found)} golden rows and {len(golden.margin)} margins for them")
-    wrong = int((found.view(np.int64) != golden.margin.view(np.int64)).sum())
-    if wrong:
-        raise DamagedScorerError(
-            f"{wrong} of {len(found)} golden rows score otherwise than when the scorer was made "
-            f"(largest difference {np.abs(found - golden.margin).max():.3g} in log-odds); fetch the version again or retrain"
-        )
-    baseline, _ = scorer.contributions(matrix)
+    _check_bits(scorer.margin(matrix), golden.margin)
+    margin, C = explained(scorer.model, scorer.calibration, golden.X)
+    _check_bits(margin, golden.margin)
+    baseline = margin - row_sums(C)
     if len(baseline) and not np.ptp(baseline) < _SAME_BASELINE:
         raise DamagedScorerError(
             f"the shares of the features leave between {baseline.min():.9g} and {baseline.max():.9g} log-odds of the golden rows' margins, "
             "which must be one number; fetch the version again or retrain"
+        )
+
+
+def _check_bits(found: np.ndarray, wanted: np.ndarray) -> None:
+    if found.shape != wanted.shape:
+        raise DamagedScorerError(f"{len(found)} golden rows and {len(wanted)} margins for them")
+    wrong = int((found.view(np.int64) != wanted.view(np.int64)).sum())
+    if wrong:
+        raise DamagedScorerError(
+            f"{wrong} of {len(found)} golden rows score otherwise than when the scorer was made "
+            f"(largest difference {np.abs(found - wanted).max():.3g} in log-odds); fetch the version again or retrain"
         )
 
 

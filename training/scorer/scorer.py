@@ -121,11 +121,11 @@ class Scorer:
         self, matrix: Matrix, *, most: int | None = None
     ) -> tuple[Scored, list[LeadReasons]]:
         """``score_matrix`` and ``reasons`` in one go; ``most`` gives only so many reasons of each row."""
-        margin, e = self._explained(matrix)
+        scored, e = self._explained(matrix)
         reasons = reasons_of(
             matrix, self.features, baseline_points=e.baseline_points, points=e.points, most=most
         )
-        return self._scored(margin), reasons
+        return scored, reasons
 
     def score(self, snapshots: Snapshots) -> pd.DataFrame:
         """One row per snapshot: lead_id, score, grade, probability, low, high, model_version."""
@@ -174,10 +174,10 @@ class Scorer:
         """The same scorer under the name of a registered version."""
         return replace(self, version=version)
 
-    def _explained(self, matrix: Matrix) -> tuple[np.ndarray, Explained]:
+    def _explained(self, matrix: Matrix) -> tuple[Scored, Explained]:
         margin, C = explained(self.model, self.calibration, self._columns(matrix))
-        points = C * POINTS_PER_LOG_ODDS
-        return margin, Explained(self.scale.points(margin) - row_sums(points), points)
+        scored, points = self._scored(margin), C * POINTS_PER_LOG_ODDS
+        return scored, Explained(scored.points - row_sums(points), points)
 
     def _scored(self, margin: np.ndarray) -> Scored:
         points = self.scale.points(margin)

@@ -72,11 +72,11 @@ class TreeTables:
                 self._column[place] = column + n_columns if is_left_if_missing else column
                 self._threshold[place] = threshold
         self._pack_categories(sets, n_trees=n)
-        slots, table = _shares(trees, unused=n_columns)
+        slots, table = _shares(trees, n_columns=n_columns)
         self._n_slots = slots.shape[1]
         self._table = table.reshape(n * _N_PATTERNS, self._n_slots)
         self._first = np.arange(n) * _N_PATTERNS
-        rows = np.arange(_ROWS_AT_ONCE)[:, None] * (n_columns + 1)
+        rows = np.arange(_ROWS_AT_ONCE)[:, None] * (n_columns + 2)
         self._cells = (rows + slots.ravel()).ravel()
 
     def _pack_categories(self, sets: dict[int, list[tuple[int, int, list[int]]]], *, n_trees: int) -> None:
@@ -104,18 +104,18 @@ class TreeTables:
             trees.append(tree)
         return cls(trees, n_columns=n_columns) if trees else None
 
-    def of(self, X: np.ndarray) -> np.ndarray:
-        """The raw score of each row divided among the columns, shape (n, p); its expectation is left out."""
-        out = np.empty((len(X), self._n_columns))
-        width = self._n_columns + 1
+    def divided(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The raw score of each row, shape (n,), with LightGBM's bits, and divided among the columns, (n, p), without its expectation."""
+        p = self._n_columns
+        out = np.empty((len(X), p + 2))
         for start in range(0, len(X), _ROWS_AT_ONCE):
             rows = X[start : start + _ROWS_AT_ONCE]
             n = len(rows)
-            shares = self._table.take(self._first + self._patterns(rows), axis=0).ravel()
+            found = self._table.take(self._first + self._patterns(rows), axis=0).ravel()
             # bincount adds one after the other, here tree by tree, so a row's neighbours are no matter.
-            sums = np.bincount(self._cells[: len(shares)], weights=shares, minlength=n * width)
-            out[start : start + n] = sums.reshape(n, width)[:, :-1]
-        return out
+            sums = np.bincount(self._cells[: len(found)], weights=found, minlength=n * (p + 2))
+            out[start : start + n] = sums.reshape(n, p + 2)
+        return out[:, p + 1], out[:, :p]
 
     def _patterns(self, rows: np.ndarray) -> np.ndarray:
         """The answers of each row in each tree as one byte, shape (n, number of trees)."""
@@ -130,15 +130,18 @@ class TreeTables:
         return patterns
 
 
-def _shares(trees: list[_Tree], *, unused: int) -> tuple[np.ndarray, np.ndarray]:
-    """The columns of each tree, shape (trees, k), filled up with ``unused``, and the shares of each pattern, (trees, patterns, k)."""
+def _shares(trees: list[_Tree], *, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of each tree, shape (trees, k), and their shares for each pattern of answers, (trees, patterns, k).
+
+    Beside the p columns, p stands for none, and p + 1, the last of each tree, for the whole: the value of the leaf.
+    """
     columns = [list(dict.fromkeys(tree.features)) for tree in trees]
     width = max(1, *map(len, columns))
-    slots = np.array([own + [unused] * (width - len(own)) for own in columns], dtype=np.intp)
+    slots = np.array(
+        [own + [n_columns] * (width - len(own)) + [n_columns + 1] for own in columns], dtype=np.intp
+    )
     leaves = [leaf for t, tree in enumerate(trees) for leaf in _leaves(t, tree, columns[t])]
-    longest = max((len(path) for *_, path in leaves), default=0)
-    if not longest:
-        return slots, np.zeros((len(trees), _N_PATTERNS, width))
+    longest = max(len(path) for *_, path in leaves)
     # Steps beyond a leaf's own are 1 whether known or not: mask 0 asks nothing, and all rows go that way.
     tree_of, slot_of, mask, need, ratio = (
         np.zeros(len(leaves), dtype=np.intp),
@@ -164,7 +167,9 @@ def _shares(trees: list[_Tree], *, unused: int) -> tuple[np.ndarray, np.ndarray]
                     others *= factor[:, other]
             shares[:, d] += others
     shares *= moved * value
-    table = np.zeros((len(trees), width, _N_PATTERNS))
+    table = np.zeros((len(trees), width + 1, _N_PATTERNS))
+    # One leaf of a tree is reached, and what the others add is 0.
+    np.add.at(table, (tree_of, np.full(len(leaves), width)), agrees.all(axis=1) * value[:, 0])
     for d in range(longest):
         np.add.at(table, (tree_of, slot_of[:, d]), shares[:, d])
     return slots, np.ascontiguousarray(table.transpose(0, 2, 1))
@@ -177,6 +182,7 @@ def _leaves(t: int, tree: _Tree, columns: list[int]) -> Iterator[tuple[int, floa
     """Each leaf's tree, value, and for each column that its path asks: its slot, its questions as bits, the answers wanted, and the share
     of training rows that go this way at all of them."""
     if not tree.features:
+        yield t, tree.leaf_values[0], []
         return
 
     def count(child: int) -> int:
@@ -199,7 +205,7 @@ def _leaves(t: int, tree: _Tree, columns: list[int]) -> Iterator[tuple[int, floa
 def _sections(text: str) -> Iterator[dict[str, str]]:
     """The fields of each tree in LightGBM's text."""
     head, *parts = text.split("\nTree=")
-    if "\nnum_tree_per_iteration=1\n" not in head:
+    if "\nnum_tree_per_iteration=1\n" not in head or "\naverage_output\n" in f"{head}\n":
         yield {}
         return
     for part in parts:

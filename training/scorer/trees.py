@@ -1,8 +1,9 @@
 """Boosted trees as LightGBM text.
 
-The raw score comes from LightGBM, always on one thread: it is faster for one lead, and nothing then depends on the machine. Its exact
-division among the features (TreeSHAP) comes from tables where the trees are small (``tree_tables``), otherwise from LightGBM too. LightGBM
-matches columns by position only, so names are compared once, when it is made.
+The raw score comes from LightGBM, always on one thread: it is faster for one lead, and nothing then depends on the machine. Where its
+exact division among the features (TreeSHAP) is asked for too, both come from tables if the trees are small (``tree_tables``), the score
+with the same bits, and otherwise both from LightGBM. LightGBM matches columns by position only, so names are compared once, when it is
+made.
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ class Trees:
             return self._one_margin.of(self._filled(X)[0])
         return of_rows(self._booster, RAW, self._filled(X))[:, 0]
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
+    def divided(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``margin``, and the raw score divided among the columns, shape (n, p); the expectation over training rows is left out."""
         if not len(X):
-            return np.zeros((0, len(self.names)))
+            return np.zeros(0), np.zeros((0, len(self.names)))
         if self._tables is not None:
-            return self._tables.of(self._filled(X))
+            return self._tables.divided(self._filled(X))
         if len(X) == 1:
-            return self._one_division.of(self._filled(X)[0])[None, :-1]
-        return of_rows(self._booster, CONTRIBUTIONS, self._filled(X))[:, :-1]
+            return self.margin(X), self._one_division.of(self._filled(X)[0])[None, :-1]
+        return self.margin(X), of_rows(self._booster, CONTRIBUTIONS, self._filled(X))[:, :-1]
 
     @cached_property
     def _tables(self) -> TreeTables | None:
