@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from data.clocks import CLOCK_SKEW
-from data.domain import CUSTOM_PREFIX, check_id, check_text, parse_instant
+from data.domain import CUSTOM_PREFIX, check_id, check_number, check_text, parse_instant
 from data.errors import ContractError, did_you_mean
 from serving.json_body import plain_name
 from serving.problems import Problem
@@ -126,12 +126,24 @@ def label_of(message: Mapping[str, Any], name: str, *, limit: int = MAX_LABEL) -
         raise _invalid(name, fault) from None
 
 
+def number_of(message: Mapping[str, Any], name: str) -> float | None:
+    """The finite number in that field, None for null."""
+    value = message.get(name)
+    if value is None:
+        return None
+    try:
+        return check_number(value, name=name)
+    except ContractError as fault:
+        raise _invalid(name, fault) from None
+
+
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:
     """The instant in that field; raises Problem when it is missing or more than five minutes after ``now``."""
-    if message.get(name) is None:
+    value = message.get(name)
+    if value is None:
         raise missing_field(name, "when it happened, like 2026-03-07T14:30:00Z")
     try:
-        instant = parse_instant(message[name], name=name)
+        instant = parse_instant(value, name=name)
     except ContractError as fault:
         raise _invalid(name, fault) from None
     if instant > now + CLOCK_SKEW:

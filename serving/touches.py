@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from data.clocks import corrected_instant
-from data.domain import LATEST, MAX_TEXT, Link, Touchpoint, check_id, check_number
+from data.domain import LATEST, MAX_TEXT, Link, Touchpoint, check_id
 from data.intake import INTAKE_FIELDS, LONG_FIELDS, Intake
 from serving.message_fields import (
     MAX_LABEL,
@@ -21,14 +21,16 @@ from serving.message_fields import (
     instant_of,
     label_of,
     missing_field,
+    number_of,
     refuse_unknown,
     without_unknown,
 )
 
-_TOUCH_FIELDS = (
-    "touchpoint_id", "occurred_at", "sent_at", "type", "channel", "campaign", "content", "direction", "value", "source", *INTAKE_FIELDS,
+_KEPT_FIELDS = (
+    "touchpoint_id", "occurred_at", "sent_at", "type", "channel", "campaign", "content", "direction", "value", "source",
 )  # fmt: skip
-_TOUCH_NAMES, _TOLD = frozenset(_TOUCH_FIELDS), frozenset(INTAKE_FIELDS)
+_KEPT_NAMES = frozenset(_KEPT_FIELDS)
+_TOUCH_FIELDS = (*_KEPT_FIELDS, *INTAKE_FIELDS)
 _LINK_FIELDS = ("link_id", "from_id", "lead_id", "occurred_at", "source")
 
 
@@ -56,11 +58,8 @@ def read_touchpoint(body: object, *, now: int, intake: Intake | None = None) -> 
 
 def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
     """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
-    t = touchpoint  # _replace takes twice as long
-    return Touchpoint(
-        t.touchpoint_id, t.lead_id, min(t.occurred_at, now), t.type, t.channel, t.campaign, t.content, t.direction, t.value, now,
-        t.source, t.is_reckoned,
-    )  # fmt: skip
+    touchpoint_id, lead_id, occurred_at, *said, _, source, is_reckoned = touchpoint
+    return Touchpoint._make((touchpoint_id, lead_id, min(occurred_at, now), *said, now, source, is_reckoned))
 
 
 def touchpoint_of(
@@ -72,9 +71,10 @@ def touchpoint_of(
     clock, however wrong it is: what it did how long before it sent is believed (``data.clocks``), as of ``now``, when it was received.
     """
     message = check_object(body, what="a touchpoint")
-    if not _TOUCH_NAMES.issuperset(message):
+    told: dict[str, str | None] = {}
+    if not _KEPT_NAMES.issuperset(message):
         message = without_unknown(message, _TOUCH_FIELDS, ignored=ignored)
-    told = {} if _TOLD.isdisjoint(message) else _told(message)
+        told = _told(message)
     reason = None
     if told:
         rules = intake or Intake()
@@ -90,9 +90,7 @@ def touchpoint_of(
     if told:
         channel = channel or rules.channels.channel_of(told)
         campaign = campaign or told.get("utm_campaign")
-    value = message.get("value")
-    if value is not None:
-        value = checked_value("value", partial(check_number, value, name="value"))
+    value = number_of(message, "value")
     touchpoint_id = id_of(message, "touchpoint_id")
     if touchpoint_id is None:
         touchpoint_id = derived_id(lead_id, stated_at, kind, channel, campaign, content, direction, value)
@@ -100,8 +98,8 @@ def touchpoint_of(
         return LeftOut(reason)
     occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now) if is_reckoned else stated_at
     source = label_of(message, "source") or "api"
-    return Touchpoint(
-        touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned
+    return Touchpoint._make(  # half the time of the call by name
+        (touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned)
     )  # fmt: skip
 
 
