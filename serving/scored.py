@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from data.accounts import Spans
 from data.domain import format_instant
@@ -17,8 +18,6 @@ from serving.live import Served
 from serving.messages import LeadMessage
 from serving.problems import Problem
 from training.scorer.reasons import LeadReasons
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 Answer = dict[str, Any]
 ConflictKey = tuple[str, str, str]
@@ -106,7 +105,7 @@ def answers_of(
                 probability=answer["probability"],
                 points=answer["points"],
                 features=matrix.X[i].tobytes(),
-                reasons=_ENCODER.encode([[r.sentence, r.points] for r in why.reasons]) if why else "[]",
+                reasons=orjson.dumps([[r.sentence, r.points] for r in why.reasons]).decode() if why else "[]",
                 stored=item.is_stored,
             )
         )
