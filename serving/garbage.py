@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_lock = threading.Lock()
-_n_large = 0
+_n_large = 0  # changed by the event loop's thread alone
 
 
 def settle_garbage() -> None:
@@ -24,19 +23,24 @@ def settle_garbage() -> None:
 
 @contextmanager
 def collected_later() -> Iterator[None]:
-    """No garbage is looked for meanwhile, in any thread, until the last of those who ask for this is done.
+    """No garbage is looked for meanwhile, in any thread, until the last of those who ask for this is done and its caller has returned.
 
-    For large work: its many new objects make the collector look again and again, and all of them are still needed. What is counted out
-    is freed as ever, and ``gc.collect`` collects whenever it is called, so work that always overlaps piles nothing up.
+    For large work on the running event loop: its many new objects make the collector look again and again, and all of them are still
+    needed, until the caller returns as well. What is counted out is freed as ever, and ``gc.collect`` collects whenever it is called, so
+    work that always overlaps piles nothing up.
     """
     global _n_large
-    with _lock:
-        _n_large += 1
-        gc.disable()
+    loop = asyncio.get_running_loop()
+    _n_large += 1
+    gc.disable()
     try:
         yield
     finally:
-        with _lock:
-            _n_large -= 1
-            if not _n_large:
-                gc.enable()
+        loop.call_soon(_done)
+
+
+def _done() -> None:
+    global _n_large
+    _n_large -= 1
+    if not _n_large:
+        gc.enable()

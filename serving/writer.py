@@ -137,13 +137,14 @@ class Writer:
             raise store_away() from None
 
     def _work(self) -> None:
-        jobs: list[_Job | None] = []
-        patience = 0.0
-        while None not in jobs:
-            jobs = self._gathered(len(jobs), patience)
+        n_answered, patience, is_last = 0, 0.0, False
+        while not is_last:
+            jobs = self._gathered(n_answered, patience)
+            n_answered, is_last = len(jobs), None in jobs
             began = time.monotonic()
             self._commit([job for job in jobs if job and job.promise.set_running_or_notify_cancel()])
             patience = min(_GATHERED_SHARE * (time.monotonic() - began), _GATHERED_SECONDS)
+            del jobs  # or all they hold would stay until somebody else comes
 
     def _gathered(self, n_answered: int, patience: float) -> list[_Job | None]:
         """The next jobs, at least one, in order; None is last and says that no more will come."""

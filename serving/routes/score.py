@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -92,9 +91,9 @@ def routes(parts: Parts) -> APIRouter:
         index, code and message instead, and the others are scored all the same.
         """
         served = parts.served()
-        items = _items(await parts.body(request))
-        is_large = len(items) >= LARGE_ITEMS
-        with collected_later() if is_large else nullcontext():
+        with collected_later():
+            items = _items(await parts.body(request))
+            is_large = len(items) >= LARGE_ITEMS
             fields, now = served.scorer.features.fields, parts.clock()
             messages = await worked(is_large, _read_all, items, fields, now, parts.intake, lenient)
             good = [m for m in messages if isinstance(m, LeadMessage)]

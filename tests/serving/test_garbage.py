@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import threading
 import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -22,35 +24,67 @@ def a_gone_knot() -> weakref.ref[Knot]:
     return weakref.ref(Knot())
 
 
+def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(work())
+
+
 def test_the_collector_rests_until_the_last_of_several_is_done():
-    assert gc.isenabled()
-    with collected_later():
-        inner_begins, inner_ends = threading.Event(), threading.Event()
+    async def work() -> None:
+        first_ends = asyncio.Event()
 
-        def work() -> None:
+        async def first() -> None:
             with collected_later():
-                inner_begins.set()
-                inner_ends.wait(10)
+                await first_ends.wait()
 
-        other = threading.Thread(target=work)
-        other.start()
-        assert inner_begins.wait(10)
-        assert not gc.isenabled()
-    assert not gc.isenabled(), "the other is still at work"
-    inner_ends.set()
-    other.join(10)
+        running = asyncio.create_task(first())
+        await asyncio.sleep(0)
+        with collected_later():
+            assert not gc.isenabled()
+        await asyncio.sleep(0)
+        assert not gc.isenabled(), "the first is still at work"
+        first_ends.set()
+        await running
+        await asyncio.sleep(0)
+        assert gc.isenabled()
+
     assert gc.isenabled()
+    run(work)
+
+
+def test_the_collector_rests_until_what_was_made_is_gone():
+    async def answer() -> None:
+        with collected_later():
+            made = [[i] for i in range(50_000)]
+        assert not gc.isenabled()
+        assert len(made) == 50_000
+
+    async def work() -> None:
+        gc.collect()
+        seen = gc.get_stats()[0]["collections"]
+        await answer()
+        await asyncio.sleep(0)
+        assert gc.isenabled()
+        assert gc.get_stats()[0]["collections"] - seen < 5, "there was nothing left to look through"
+
+    run(work)
 
 
 def test_work_that_fails_lets_the_collector_go_on():
-    with pytest.raises(RuntimeError), collected_later():
-        raise RuntimeError
-    assert gc.isenabled()
+    async def work() -> None:
+        with pytest.raises(RuntimeError), collected_later():
+            raise RuntimeError
+        await asyncio.sleep(0)
+        assert gc.isenabled()
+
+    run(work)
 
 
 def test_what_is_collected_on_demand_is_freed_also_meanwhile():
-    with collected_later():
-        knot = a_gone_knot()
-        assert knot() is not None
-        gc.collect()
-        assert knot() is None
+    async def work() -> None:
+        with collected_later():
+            knot = a_gone_knot()
+            assert knot() is not None
+            gc.collect()
+            assert knot() is None
+
+    run(work)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -104,6 +106,21 @@ def alone():
     made.start()
     yield made
     made.stop()
+
+
+class Load:
+    """What a job holds."""
+
+
+def test_what_was_written_is_let_go_though_nobody_comes_after(alone: Writer):
+    load = Load()
+    held = weakref.ref(load)
+    alone.submit(partial(lambda load, now: now, load)).result(timeout=10)
+    del load
+    deadline = time.monotonic() + 10
+    while held() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert held() is None
 
 
 def test_callers_that_ask_again_at_once_do_not_stay_in_halves(alone: Writer):
