@@ -40,6 +40,9 @@ _LINKS = """
 """
 
 
+_MANY_IDS = 20
+
+
 @cache
 def _statement(
     dialect: str, what: str, table: str, happened: str | None = None, order: str = ""
@@ -68,9 +71,20 @@ def _links_statement(dialect: str) -> TextClause:
     return text(_LINKS.format(asked=_ASKED[dialect], link=LINK))
 
 
-def links_about(connection: Connection, ids: Iterable[str]) -> list[Link]:
+@cache
+def _linked_statement(dialect: str) -> TextClause:
+    either = (f"SELECT {name} FROM links WHERE {name} {AMONG[dialect]}" for name in ("from_id", "lead_id"))
+    return text(" UNION ".join(either))
+
+
+def links_about(connection: Connection, ids: Sequence[str]) -> list[Link]:
     """Every link that has a say about the persons of these ids, those without effect among them."""
     dialect = connection.dialect.name
+    if len(ids) >= _MANY_IDS:
+        # Most ids of many stand in no link: to find out which do costs a quarter of following them all.
+        ids = connection.execute(_linked_statement(dialect), ids_for(dialect, ids)).scalars().all()
+        if not ids:
+            return []
     return [Link(*row) for row in connection.execute(_links_statement(dialect), ids_for(dialect, ids))]
 
 
@@ -103,7 +117,7 @@ def inherited(members: Known, patches: Mapping[str, Sequence[ProfileVersion]]) -
     """What is held about the ids that belong to a lead, as it counts for the lead."""
     for member, since in members.items():
         for patch in patches.get(member, ()):
-            yield replace(patch, received_at=max(patch.received_at, since), inherited=(since, member))
+            yield patch._replace(received_at=max(patch.received_at, since), inherited=(since, member))
 
 
 def received_at(connection: Connection, lead_ids: Iterable[str]) -> dict[str, int]:
@@ -161,7 +175,9 @@ def histories(
     until = LATEST if cutoff is None else cutoff
     ids = list(dict.fromkeys(lead_ids))
     who = identities(connection, ids, also=also)
-    members = {i: {m: since for m, since in who.members(i).items() if since <= until} for i in ids}
+    members: dict[str, dict[str, int]] = {}
+    if who:
+        members = {i: {m: since for m, since in who.members(i).items() if since <= until} for i in ids}
     everyone = list(dict.fromkeys([*ids, *(m for own in members.values() for m in own)]))
     owners = {i: dict(who.owners(i)) for i in ids} if who else {}
     leads = {
@@ -179,20 +195,24 @@ def histories(
     touched: dict[str, list[Touchpoint]] = defaultdict(list)
     for row in _rows(connection, everyone, _TOUCHPOINT, "touchpoints", happened="occurred_at", cutoff=until):
         touched[row[1]].append(Touchpoint(*row))
-    uncreated = [i for lead_id in ids if lead_id not in created for i in (lead_id, *members[lead_id])]
+    uncreated = [i for lead_id in ids if lead_id not in created for i in (lead_id, *members.get(lead_id, ()))]
     stated = outcomes(connection, uncreated, cutoff=until) if uncreated else {}
+    known = {*created, *patches, *touched, *stated}
     found = {}
     for lead_id in ids:
+        below = members.get(lead_id, {})
+        if known.isdisjoint((lead_id, *below)):
+            continue
         own, touches = list(patches.get(lead_id, ())), list(touched.get(lead_id, ()))
-        own += inherited(members[lead_id], patches)
-        for member, since in members[lead_id].items():
+        own += inherited(below, patches)
+        for member, since in below.items():
             touches += [
                 t._replace(lead_id=lead_id, received_at=max(_received(t), since))
                 for t in touched.get(member, ())
             ]
         instants = [created[lead_id]] if lead_id in created else [
             *(p.observed_at for p in own), *(t.occurred_at for t in touches),
-            *(o.occurred_at for i in (lead_id, *members[lead_id]) for o in stated.get(i, ())),
+            *(o.occurred_at for i in (lead_id, *below) for o in stated.get(i, ())),
         ]  # fmt: skip
         if instants:
             above = (

@@ -7,8 +7,8 @@ touchpoints stay in the shared ledger and are cut by the feature executor, which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from data.ledger import Ledger, sorted_touchpoints
 Value = str | float
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileVersion:
+class ProfileVersion(NamedTuple):
     """Fields stated about a lead at one time; a patch over earlier ones.
 
     ``inherited`` is set when it was stated about another id that belongs to the lead: since when that is known, and the id.
@@ -48,8 +47,7 @@ class ProfileVersion:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LeadHistory:
+class LeadHistory(NamedTuple):
     """All we hold about one lead, in no particular order.
 
     ``owners`` are the created leads it belongs to, nearest first, each with the instant from which that is known.
@@ -58,7 +56,7 @@ class LeadHistory:
     lead_id: str
     created_at: int
     profiles: Sequence[ProfileVersion] = ()
-    touchpoints: Sequence[Touchpoint] = field(default_factory=tuple)
+    touchpoints: Sequence[Touchpoint] = ()
     owners: Sequence[tuple[str, int]] = ()
 
     def profile_at(self, cutoff: int) -> dict[str, Value]:

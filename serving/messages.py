@@ -7,9 +7,9 @@ misspelt field would otherwise be lost without a word. No refusal repeats a valu
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from data.domain import (
     OUTCOME_KINDS,
@@ -50,8 +50,7 @@ _OUTCOME_FIELDS = ("outcome_id", "lead_id", "kind", "occurred_at", "amount", "un
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class LeadMessage:
+class LeadMessage(NamedTuple):
     """One lead to score or to keep. ``touchpoints`` carry the time they occurred, not yet the time they were received.
 
     ``anonymous_id`` is the visitor who turned out to be this lead. ``warnings`` are the fields that were ignored on demand,

@@ -6,6 +6,7 @@ adds their counts up and shows of each gauge what was set last.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -116,12 +117,18 @@ class Metrics:
 
     def scored(self, answers: Iterable[Mapping[str, Any]]) -> None:
         """Count answers by version and grade, and their scores."""
-        tally: Tally[tuple[str, str]] = Tally()
+        tally: Tally[tuple[str, str, int]] = Tally()
         for answer in answers:
-            tally[answer["model_version"], answer["grade"]] += 1
-            self._ratios.observe(answer["score"] / 100)
-        for (version, grade), n in tally.items():
+            tally[answer["model_version"], answer["grade"], answer["score"]] += 1
+        for (version, grade, score), n in tally.items():
             self._scores.labels(version, grade).inc(n)
+            self._observe(score / 100, n)
+
+    def _observe(self, ratio: float, times: int) -> None:
+        # The client can observe but one at a time, which is a thirtieth of a bulk.
+        own = self._ratios
+        own._sum.inc(ratio * times)
+        own._buckets[bisect_left(own._upper_bounds, ratio)].inc(times)
 
     def saw(self, scorer: Scorer, rows: Sequence[ScoreRow]) -> None:
         """Count what the rows lack; it is shown at the next look at the registry. From any thread."""

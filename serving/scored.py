@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,8 +23,7 @@ ConflictKey = tuple[str, str, str]
 Beside = Callable[[list[str]], Spans]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A message with the history its snapshot is made of, cut at ``cutoff``."""
 
     message: LeadMessage

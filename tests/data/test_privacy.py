@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,7 @@ def about_others(these: tuple[list[Any], ...], person: set[str]) -> tuple[list[A
 
 def _ordered(history: LeadHistory) -> LeadHistory:
     """The same history; a store tells what it holds in no particular order."""
-    return replace(
-        history,
+    return history._replace(
         profiles=tuple(sorted(history.profiles, key=repr)),
         touchpoints=tuple(sorted(history.touchpoints, key=repr)),
     )

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 
 from data.domain import DAY, Lead
 from data.errors import DamagedScorerError
@@ -78,6 +80,21 @@ def test_scores_are_counted_by_tenths(counted: Counted):
     for tenth in range(1, 11):
         below = registry.get_sample_value("leadloop_score_ratio_bucket", {"le": str(tenth / 10)})
         assert below == sum(score <= 10 * tenth for score in scores)
+
+
+@given(st.lists(st.integers(0, 100), max_size=30))
+def test_scores_counted_together_are_counted_as_one_by_one(scores: list[int]):
+    together, alone = CollectorRegistry(), CollectorRegistry()
+    answers = [{"model_version": "7", "grade": "A", "score": score} for score in scores]
+    Metrics(registry=together).scored(answers)
+    one_by_one = Histogram("leadloop_score_ratio", "", buckets=[n / 10 for n in range(1, 11)], registry=alone)
+    for score in scores:
+        one_by_one.observe(score / 100)
+    for n in range(1, 11):
+        where = ("leadloop_score_ratio_bucket", {"le": str(n / 10)})
+        assert together.get_sample_value(*where) == alone.get_sample_value(*where)
+    for what in ("leadloop_score_ratio_count", "leadloop_score_ratio_sum"):
+        assert together.get_sample_value(what) == pytest.approx(alone.get_sample_value(what))
 
 
 def look(service: Service) -> None:
