@@ -94,7 +94,7 @@ def to_datetime(instant: int) -> datetime:
 
 def format_instant(instant: int) -> str:
     """ISO 8601 in UTC with microseconds and ``Z``, e.g. ``2026-03-07T14:30:00.000000Z``."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return to_datetime(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def check_id(value: object, *, name: str) -> str:
@@ -164,12 +164,12 @@ def check_profile(fields: Mapping[str, Any], *, extra: Collection[str] = ()) -> 
     known: dict[str, str | float] = {}
     for name, value in fields.items():
         checked: str | float | None
-        if name in _NUMBERS:
+        if name in _TEXTS:
+            checked = check_text(value, name=name)
+        elif name in _NUMBERS:
             checked = check_number(value, name=name)
             if checked is not None and checked < 0:
                 raise ContractError(f"{name} must not be negative; send null when it is not known")
-        elif name in _TEXTS:
-            checked = check_text(value, name=name)
         elif _CUSTOM_NAME.fullmatch(name) or name in extra:
             if isinstance(value, bool):
                 value = "true" if value else "false"

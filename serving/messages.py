@@ -235,8 +235,8 @@ def _lead(
     ignored: list[str] | None = None,
 ) -> tuple[str | None, int | None, dict[str, str | float]]:
     profile = {name: value for name, value in message.items() if name not in known}
-    for name in tuple(profile):
-        if name in _PROFILE or name in fields or is_custom(name):
+    for name in [name for name in profile if name not in _PROFILE]:
+        if name in fields or is_custom(name):
             continue
         every = (*known, *PROFILE_FIELDS, *sorted(fields))
         if ignored is None:

@@ -58,8 +58,14 @@ def read_touchpoint(body: object, *, now: int, intake: Intake | None = None) -> 
 
 def received_touchpoint(touchpoint: Touchpoint, *, now: int) -> Touchpoint:
     """The touchpoint with ``received_at`` now; a sender's clock that runs a little ahead is set back to now."""
-    touchpoint_id, lead_id, occurred_at, *said, _, source, is_reckoned = touchpoint
-    return Touchpoint._make((touchpoint_id, lead_id, min(occurred_at, now), *said, now, source, is_reckoned))
+    # In full, because a request may hold thousands: half the time of taking the middle together and of calling min.
+    touchpoint_id, lead_id, at, kind, channel, campaign, content, direction, value, _, source, is_reckoned = (
+        touchpoint
+    )
+    at = at if at < now else now
+    return Touchpoint._make(
+        (touchpoint_id, lead_id, at, kind, channel, campaign, content, direction, value, now, source, is_reckoned)
+    )  # fmt: skip
 
 
 def touchpoint_of(

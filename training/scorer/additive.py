@@ -54,17 +54,21 @@ class Additive:
         card = None if self.scorecard is None else self.scorecard.margin(X)
         return self._margin(len(X), card, None if self.trees is None else self.trees.margin(X))
 
-    def divided(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``margin``, and raw log-odds per row and feature, shape (n, p); what is missing to the margin is the row's baseline."""
-        C = np.zeros((len(X), self.n_features))
+    def divided(self, X: np.ndarray, *, unit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """``margin``, and raw log-odds times ``unit`` per row and feature, shape (n, p).
+
+        What the raw log-odds lack to the margin is the row's baseline.
+        """
+        parts = []
         card = trees = None
         if self.scorecard is not None:
             terms = self.scorecard.contributions(X)
             card = self.scorecard.sum_of(terms)
-            C += self.weight_scorecard * terms
+            parts.append((unit * self.weight_scorecard) * terms)
         if self.trees is not None:
             trees, shares = self.trees.divided(X)
-            C += self.weight_trees * shares
+            parts.append((unit * self.weight_trees) * shares)
+        C = sum(parts[1:], parts[0]) if parts else np.zeros((len(X), self.n_features))
         return self._margin(len(X), card, trees), C
 
     def _margin(self, n: int, card: np.ndarray | None, trees: np.ndarray | None) -> np.ndarray:
@@ -76,8 +80,12 @@ class Additive:
         return total
 
 
-def explained(model: Additive, calibration: Affine, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(margin (n,), contributions (n, p)) in calibrated log-odds; what the row sums lack to the margin is the baseline."""
-    raw, C = model.divided(X)
-    C *= calibration.slope
+def explained(
+    model: Additive, calibration: Affine, X: np.ndarray, *, unit: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(margin (n,), contributions (n, p)): calibrated log-odds, and their division among the features times ``unit``.
+
+    What the row sums lack to the margin, in the same unit, is the baseline.
+    """
+    raw, C = model.divided(X, unit=calibration.slope * unit)
     return calibration.of(raw), C

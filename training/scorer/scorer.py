@@ -175,8 +175,9 @@ class Scorer:
         return replace(self, version=version)
 
     def _explained(self, matrix: Matrix) -> tuple[Scored, Explained]:
-        margin, C = explained(self.model, self.calibration, self._columns(matrix))
-        scored, points = self._scored(margin), C * POINTS_PER_LOG_ODDS
+        columns = self._columns(matrix)
+        margin, points = explained(self.model, self.calibration, columns, unit=POINTS_PER_LOG_ODDS)
+        scored = self._scored(margin)
         return scored, Explained(scored.points - row_sums(points), points)
 
     def _scored(self, margin: np.ndarray) -> Scored:
