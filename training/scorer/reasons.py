@@ -65,7 +65,6 @@ def reasons_of(
     most : give only so many of the first; None: all.
     """
     plan = _plan(features)
-    levels = [matrix.levels.get(name) for name in matrix.names]
     ranked = _of_rows if len(points) < _MANY_ROWS else _of_many_rows
     rows = zip(baseline_points.tolist(), matrix.X, ranked(plan, points, smallest_points, most), strict=True)
     # Many leads have the same to say; kept for this call alone.
@@ -74,7 +73,7 @@ def reasons_of(
     for baseline, values, (kept, fit, engagement) in rows:
         reasons = []
         for t, speaker, total in kept:
-            value = _value(values.item(speaker), levels[speaker])
+            value = _value(values.item(speaker), matrix.levels.get(matrix.names[speaker]))
             sentence = said.get((speaker, value))
             if sentence is None:
                 sentence = said[speaker, value] = features.features[speaker].sentence(value)

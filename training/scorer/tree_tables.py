@@ -87,6 +87,7 @@ class TreeTables:
             [32 * max(len(words) for *_, words in own) for own in sets.values()], dtype=np.intp
         )
         self._first_code = np.cumsum(self._n_codes + 1) - (self._n_codes + 1)
+        self._code_ranges = list(zip(self._first_code.tolist(), self._n_codes.tolist(), strict=True))
         self._answers = np.zeros((int((self._n_codes + 1).sum()), n_trees), dtype=np.uint8)
         for first, own in zip(self._first_code.tolist(), sets.values(), strict=True):
             for tree, bit, words in own:
@@ -123,11 +124,18 @@ class TreeTables:
         goes_left = np.concatenate((rows, filled), axis=1).take(self._column, axis=1) <= self._threshold
         patterns = np.packbits(goes_left.ravel(), bitorder="little").reshape(len(rows), -1)
         if len(self._categories):
-            codes = rows.take(self._categories, axis=1)
-            is_named = (codes > -1) & (codes < self._n_codes)  # false for a gap
-            own = self._first_code + np.where(is_named, codes, self._n_codes).astype(np.intp)
-            patterns |= np.bitwise_or.reduce(self._answers.take(own, axis=0), axis=1)
+            answers = self._answers.take(self._places(rows.take(self._categories, axis=1)), axis=0)
+            patterns |= np.bitwise_or.reduce(answers, axis=1)
         return patterns
+
+    def _places(self, codes: np.ndarray) -> np.ndarray:
+        """The rows of the answers that belong to these codes, shape kept."""
+        if len(codes) == 1:
+            # One lead alone: numpy's calls take longer than their work.
+            asked = zip(codes[0].tolist(), self._code_ranges, strict=True)
+            return np.array([[first + (int(code) if -1 < code < n else n) for code, (first, n) in asked]])
+        is_named = (codes > -1) & (codes < self._n_codes)  # false for a gap
+        return self._first_code + np.where(is_named, codes, self._n_codes).astype(np.intp)
 
 
 def _shares(trees: list[_Tree], *, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
