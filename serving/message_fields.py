@@ -20,7 +20,6 @@ from serving.problems import Problem
 MAX_LABEL = 200
 MAX_WARNINGS = 10
 _MOST_LABELS = 4_096
-# Types, channels and campaigns come again and again: what was checked once is only looked up.
 _labels: dict[str, str] = {}
 _CUSTOM_NAME = re.compile(r"x_[a-z0-9_]{1,60}")
 
@@ -123,13 +122,24 @@ def label_of(message: Mapping[str, Any], name: str, *, limit: int = MAX_LABEL) -
     value = message.get(name)
     if value is None:
         return None
-    if value.__class__ is str and (known := _labels.get(value)) is not None:
-        return known
     try:
-        label = check_text(value, name=name, limit=limit)
+        return check_text(value, name=name, limit=limit)
     except ContractError as fault:
         raise _invalid(name, fault) from None
-    if label is not None and limit == MAX_LABEL:
+
+
+def common_label_of(message: Mapping[str, Any], name: str) -> str | None:
+    """``label_of`` a field whose texts come again and again, like a channel: what was checked once is only looked up.
+
+    Not for what may be about one person: the texts stay in memory.
+    """
+    value = message.get(name)
+    if value is None:
+        return None
+    if value.__class__ is str and (known := _labels.get(value)) is not None:
+        return known
+    label = label_of(message, name)
+    if label is not None:
         if len(_labels) >= _MOST_LABELS:
             _labels.clear()
         _labels[value] = label

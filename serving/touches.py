@@ -16,6 +16,7 @@ from serving.message_fields import (
     MAX_LABEL,
     check_object,
     checked_value,
+    common_label_of,
     derived_id,
     id_of,
     instant_of,
@@ -88,11 +89,13 @@ def touchpoint_of(
     is_reckoned = message.get("sent_at") is not None
     stated_at = instant_of(message, "occurred_at", now=LATEST if is_reckoned else now)
     sent_at = instant_of(message, "sent_at", now=LATEST) if is_reckoned else None
-    kind = label_of(message, "type")
+    kind = common_label_of(message, "type")
     if kind is None:
         raise missing_field("type", "what it was, like page_view, email_open, webinar, form_submit")
-    channel, campaign = label_of(message, "channel"), label_of(message, "campaign")
-    direction, content = label_of(message, "direction"), label_of(message, "content", limit=MAX_TEXT)
+    channel, campaign, direction = (
+        common_label_of(message, "channel"), common_label_of(message, "campaign"), common_label_of(message, "direction"),
+    )  # fmt: skip
+    content = label_of(message, "content", limit=MAX_TEXT)
     if told:
         channel = channel or rules.channels.channel_of(told)
         campaign = campaign or told.get("utm_campaign")
@@ -103,7 +106,7 @@ def touchpoint_of(
     if reason is not None:
         return LeftOut(reason)
     occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now) if is_reckoned else stated_at
-    source = label_of(message, "source") or "api"
+    source = common_label_of(message, "source") or "api"
     return Touchpoint._make(  # half the time of the call by name
         (touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned)
     )  # fmt: skip

@@ -251,12 +251,28 @@ def test_some_of_the_links_in_any_order_tell_the_same_about_an_id(light, links, 
     whole = Identities(links)
     random.shuffle(links)
     refill(light, [], [], [], links)
-    with light._turns.read() as connection:
-        for i in some.IDS:
-            part = reading.identities(connection, [i])
-            assert part.members(i) == whole.members(i)
-            assert part.person(i) == whole.person(i)
-            assert list(part.owners(i)) == list(whole.owners(i))
+    with light._turns.read() as connection, pytest.MonkeyPatch.context() as patch:
+        for many in (2, 1):  # ids are read as a few, then as many
+            patch.setattr(reading, "_MANY_IDS", many)
+            for i in some.IDS:
+                part = reading.identities(connection, [i])
+                assert part.members(i) == whole.members(i)
+                assert part.person(i) == whole.person(i)
+                assert list(part.owners(i)) == list(whole.owners(i))
+
+
+def test_many_leads_read_together_have_the_histories_they_have_alone(store):
+    names = [f"lead {i}" for i in range(30)]
+    visits = [visit(f"v{i}", who, i) for i, who in enumerate([*names[::3], "phone", "laptop", "nobody's"])]
+    links = [link("phone", "laptop", 8), link("laptop", "lead 4", 9), link("lead 7", "lead 5", 3)]
+    refill(store, [Lead(i, 0, {"country": "DE"}) for i in names[:20]], visits, [], links)
+    together = store.histories([*names, "phone", "nobody's"], cutoff=40 * DAY)
+    alone = {
+        i: h for i in (*names, "phone", "nobody's") for h in store.histories([i], cutoff=40 * DAY).values()
+    }
+    assert together == alone
+    assert {t.touchpoint_id for t in together["lead 4"].touchpoints} == {"v10", "v11"}
+    assert "lead 20" not in together
 
 
 @given(some.links(), some.links(prefix="z"), st.sampled_from(some.IDS), some.days)
