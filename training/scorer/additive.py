@@ -74,9 +74,9 @@ class Additive:
     def _margin(self, n: int, card: np.ndarray | None, trees: np.ndarray | None) -> np.ndarray:
         total = np.full(n, self.base)
         if card is not None:
-            total += self.weight_scorecard * card
+            total = total + self.weight_scorecard * card
         if trees is not None:
-            total += self.weight_trees * trees
+            total = total + self.weight_trees * trees
         return total
 
 
