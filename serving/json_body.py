@@ -78,7 +78,9 @@ def parse_json(raw: bytes) -> Any:
 
 
 def _of_plain(raw: bytes) -> Any:
-    """The value of bytes that orjson reads as strictly as ``_of_any``, in a third less time; else ``_NOT_PLAIN``.
+    """The value of bytes that orjson reads as strictly as ``_of_any``; else ``_NOT_PLAIN``.
+
+    It takes two fifths less time for a lead with 20 touchpoints, a quarter less for a bulk of 1,000, and as long for one of 10,000.
 
     orjson takes a key twice without a word, and makes whole numbers beyond 64 bits floats. Where no backslash is, a string has two quotes
     and no more, so a key that was lost shows in their number; and a number that is too long has nineteen digits or more in a row.

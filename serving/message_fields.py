@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from data.clocks import CLOCK_SKEW
@@ -148,13 +148,7 @@ def common_label_of(message: Mapping[str, Any], name: str) -> str | None:
 
 def number_of(message: Mapping[str, Any], name: str) -> float | None:
     """The finite number in that field, None for null."""
-    value = message.get(name)
-    if value is None:
-        return None
-    try:
-        return check_number(value, name=name)
-    except ContractError as fault:
-        raise _invalid(name, fault) from None
+    return checked_value(name, partial(check_number, message.get(name), name=name))
 
 
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:

@@ -19,7 +19,6 @@ from data.domain import (
     Outcome,
     Touchpoint,
     check_id,
-    check_number,
     check_profile,
 )
 from data.errors import ContractError, did_you_mean
@@ -34,6 +33,7 @@ from serving.message_fields import (
     label_of,
     missing_field,
     note_ignored,
+    number_of,
     refuse_unknown,
     unknown_field,
 )
@@ -187,7 +187,7 @@ def read_outcome(body: object, *, now: int) -> Outcome:
         kind=kind,
         occurred_at=occurred_at,
         undoes=id_of(message, "undoes"),
-        amount=checked_value("amount", lambda: check_number(message.get("amount"), name="amount")),
+        amount=number_of(message, "amount"),
         source=source,
     )
 

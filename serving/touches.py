@@ -107,7 +107,7 @@ def touchpoint_of(
         return LeftOut(reason)
     occurred_at = corrected_instant(stated_at, sent_at=sent_at, received_at=now) if is_reckoned else stated_at
     source = common_label_of(message, "source") or "api"
-    return Touchpoint._make(  # half the time of the call by name
+    return Touchpoint._make(  # a fifth less time than the call
         (touchpoint_id, lead_id, occurred_at, kind, channel, campaign, content, direction, value, None, source, is_reckoned)
     )  # fmt: skip
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
@@ -22,10 +20,6 @@ class Knot:
 
 def a_gone_knot() -> weakref.ref[Knot]:
     return weakref.ref(Knot())
-
-
-def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(work())
 
 
 def test_the_collector_rests_until_the_last_of_several_is_done():
@@ -48,7 +42,7 @@ def test_the_collector_rests_until_the_last_of_several_is_done():
         assert gc.isenabled()
 
     assert gc.isenabled()
-    run(work)
+    asyncio.run(work())
 
 
 def test_the_collector_rests_until_what_was_made_is_gone():
@@ -66,7 +60,7 @@ def test_the_collector_rests_until_what_was_made_is_gone():
         assert gc.isenabled()
         assert gc.get_stats()[0]["collections"] - seen < 5, "there was nothing left to look through"
 
-    run(work)
+    asyncio.run(work())
 
 
 def test_work_that_fails_lets_the_collector_go_on():
@@ -76,7 +70,7 @@ def test_work_that_fails_lets_the_collector_go_on():
         await asyncio.sleep(0)
         assert gc.isenabled()
 
-    run(work)
+    asyncio.run(work())
 
 
 def test_what_is_collected_on_demand_is_freed_also_meanwhile():
@@ -87,4 +81,4 @@ def test_what_is_collected_on_demand_is_freed_also_meanwhile():
             gc.collect()
             assert knot() is None
 
-    run(work)
+    asyncio.run(work())

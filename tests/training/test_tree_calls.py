@@ -98,6 +98,8 @@ def test_a_scorecard_of_one_row_has_the_bits_of_many():
         [_trees()[1], [[0.1, 0.0, 3.0], [-0.5, -0.0, 9.0], [0.7, 1e300, 0.0], [-1e300, np.inf, 2.0]]]
     )
     with np.errstate(invalid="ignore"):
-        every = card.contributions(X)
-    alone = np.vstack([card.contributions(X[i : i + 1]) for i in range(len(X))])
+        every, sums = card.contributions(X), card.margin(X)
+        alone = np.vstack([card.contributions(X[i : i + 1]) for i in range(len(X))])
+        sums_alone = np.concatenate([card.margin(X[i : i + 1]) for i in range(len(X))])
     assert alone.tobytes() == every.tobytes()
+    assert sums_alone.tobytes() == sums.tobytes()

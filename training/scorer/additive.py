@@ -59,24 +59,23 @@ class Additive:
 
         What the raw log-odds lack to the margin is the row's baseline.
         """
-        parts = []
+        C = np.zeros((len(X), self.n_features))
         card = trees = None
         if self.scorecard is not None:
             terms = self.scorecard.contributions(X)
             card = self.scorecard.sum_of(terms)
-            parts.append((unit * self.weight_scorecard) * terms)
+            C += (unit * self.weight_scorecard) * terms
         if self.trees is not None:
             trees, shares = self.trees.divided(X)
-            parts.append((unit * self.weight_trees) * shares)
-        C = sum(parts[1:], parts[0]) if parts else np.zeros((len(X), self.n_features))
+            C += (unit * self.weight_trees) * shares
         return self._margin(len(X), card, trees), C
 
     def _margin(self, n: int, card: np.ndarray | None, trees: np.ndarray | None) -> np.ndarray:
         total = np.full(n, self.base)
         if card is not None:
-            total = total + self.weight_scorecard * card
+            total += self.weight_scorecard * card
         if trees is not None:
-            total = total + self.weight_trees * trees
+            total += self.weight_trees * trees
         return total
 
 

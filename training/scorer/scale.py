@@ -47,7 +47,7 @@ class Scale:
 
 def score_of_points(points: np.ndarray) -> np.ndarray:
     """Unclipped points as whole scores from 0 to 100 (int64), halves to even. NaN is refused by ValueError."""
-    if points.shape == (1,) and (own := points.item()) == own:
+    if points.shape == (1,) and not math.isnan(own := points.item()):
         # One lead alone: numpy's calls take longer than their work.
         return np.array([round(min(max(own, LOWEST), HIGHEST))], dtype=np.int64)
     if np.isnan(points).any():
