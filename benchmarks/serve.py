@@ -88,8 +88,8 @@ def _milliseconds(number: str, unit: str) -> float:
     return float(number) * _UNITS[unit]
 
 
-def in_process_ms(home: Path, version: str, *, now: int, calls: int) -> float:
-    """Median milliseconds from a request's dict, 20 touchpoints inline, to its answer with five reasons as JSON.
+def in_process_ms(home: Path, version: str, *, now: int, calls: int) -> tuple[float, float]:
+    """Milliseconds from a request's dict, 20 touchpoints inline, to its answer with five reasons as JSON: median and lowest tenth.
 
     In a process of its own that collects garbage as a worker does: this one still holds a whole training.
     """
@@ -97,7 +97,7 @@ def in_process_ms(home: Path, version: str, *, now: int, calls: int) -> float:
         return alone.submit(_in_process_ms, home, version, now=now, calls=calls).result()
 
 
-def _in_process_ms(home: Path, version: str, *, now: int, calls: int) -> float:
+def _in_process_ms(home: Path, version: str, *, now: int, calls: int) -> tuple[float, float]:
     folder = Registry(f"sqlite:///{home / 'mlflow.db'}", home=home).fetch(
         "qualified", version, into=home / "fetched"
     )
@@ -118,7 +118,8 @@ def _in_process_ms(home: Path, version: str, *, now: int, calls: int) -> float:
         started = time.perf_counter()
         answer(bodies[k % len(bodies)])
         times.append(time.perf_counter() - started)
-    return 1_000 * float(np.median(times[calls // 10 :]))
+    median, tenth = 1_000 * np.quantile(times[calls // 10 :], (0.5, 0.1))
+    return float(median), float(tenth)
 
 
 def inline_lead(i: int, n_touchpoints: int, *, now: int) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = Path(work)
         print("making a firm and a model", file=sys.stderr)
         ids, version = make_home(home, leads=options.leads, now=now)
-        inside = in_process_ms(home, version, now=now, calls=options.calls)
+        inside, quick = in_process_ms(home, version, now=now, calls=options.calls)
         peers = start_peers(home, ids)
         try:
             found = compare(peers, rounds=options.rounds, seconds=options.seconds, folder=home)
@@ -213,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             for peer in peers:
                 peer.stop()
-    print(f"\nrequest to answer with reasons, in process: {inside:.2f} ms")
+    print(f"\nrequest to answer with reasons, in process: {inside:.2f} ms, a tenth of the calls below {quick:.2f}")
     for name, (wall, cpu) in bulk.items():
         print(f"bulk of 10,000 {name}: {wall:,.0f} leads/s, {cpu:,.0f} a second of processor time")
     ours, without = "leadloop", "leadloop, no reasons"

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from data.errors import ContractError, did_you_mean
@@ -88,8 +88,7 @@ def to_instant(moment: datetime, *, name: str = "time") -> int:
 
 def to_datetime(instant: int) -> datetime:
     """The aware UTC datetime of an instant; exact inverse of ``to_instant``."""
-    seconds, micros = divmod(int(instant), SECOND)
-    return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=micros)
+    return _EPOCH + timedelta(microseconds=int(instant))
 
 
 def format_instant(instant: int) -> str:

@@ -25,7 +25,7 @@ class ScoreRow(NamedTuple):
 
     Attributes
     ----------
-    score_id : a uuid in hex; of a challenger's score, ``id_beside`` that of the answered one.
+    score_id : 128 random bits in hex; of a challenger's score, ``id_beside`` that of the answered one.
     cutoff : instant the lead was looked at, which is when it was scored.
     score, grade, probability : as answered; ``probability`` None where it was withheld.
     points : the score before clipping and rounding.

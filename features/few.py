@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, lru_cache
 from operator import sub
 from typing import Protocol
@@ -43,8 +43,11 @@ class View(Protocol):
 
     age: list[int]  # microseconds before the cutoff
 
-    def codes(self, column: str) -> list[int]:
-        """Level codes of a text column, -1 for null."""
+    def levels(self, column: str) -> Sequence[Hashable]:
+        """What stands in a text column: the same for the same text, None for null."""
+
+    def code(self, column: str, position: int) -> float:
+        """What the matrix gets for the text at this position, which is not null."""
 
     def values(self) -> list[float]:
         """Numbers, NaN or infinite where there is none; 0.0, never -0.0."""
@@ -62,9 +65,11 @@ class OfSeen:
         self.age: list[int] = seen.age.tolist()
         self._seen = seen
 
-    def codes(self, column: str) -> list[int]:
-        found: list[int] = self._seen.codes(column).tolist()
-        return found
+    def levels(self, column: str) -> list[int | None]:
+        return [None if code < 0 else code for code in self._seen.codes(column).tolist()]
+
+    def code(self, column: str, position: int) -> float:
+        return float(self._seen.codes(column)[position])
 
     def values(self) -> list[float]:
         found: list[float] = self._seen.values().tolist()
@@ -72,27 +77,31 @@ class OfSeen:
 
     def named(self, column: str, wanted: dict[str, str]) -> list[str | None]:
         levels = [*map(wanted.get, self._seen.ledger.text(column).levels), None]
-        return [levels[code] for code in self.codes(column)]
+        return [levels[code] for code in self._seen.codes(column).tolist()]
 
 
 class Few:
     """A view and its selections: ``chosen[number]`` are the positions of a selection."""
 
-    __slots__ = ("_codes", "_values", "_view", "age", "chosen")
+    __slots__ = ("_levels", "_values", "_view", "age", "chosen")
 
     def __init__(self, view: View, chosen: list[list[int]]) -> None:
         self.age = view.age
         self.chosen = chosen
         self._view = view
-        self._codes: dict[str, list[int]] = {}
+        self._levels: dict[str, Sequence[Hashable]] = {}
         self._values: list[float] | None = None
 
-    def codes(self, column: str) -> list[int]:
-        """Level codes of a text column, -1 for null."""
-        found = self._codes.get(column)
+    def levels(self, column: str) -> Sequence[Hashable]:
+        """What stands in a text column: the same for the same text, None for null."""
+        found = self._levels.get(column)
         if found is None:
-            found = self._codes[column] = self._view.codes(column)
+            found = self._levels[column] = self._view.levels(column)
         return found
+
+    def code(self, column: str, position: int) -> float:
+        """What the matrix gets for the text at this position, NaN for null."""
+        return math.nan if self.levels(column)[position] is None else self._view.code(column, position)
 
     def values(self, at: list[int]) -> list[float]:
         """The known numbers of these."""
@@ -201,8 +210,9 @@ def _gap_max(few: Few, at: list[int], terms: Terms) -> float:
 def _decay(few: Few, at: list[int], terms: Terms) -> float:
     fine, coarse = _half_powers()
     total, farthest = 0.0, len(coarse) - 1
+    ages, half_life = few.age, terms.half_life
     for i in at:
-        q = few.age[i] // SECOND * DECAY_STEPS // terms.half_life
+        q = ages[i] // SECOND * DECAY_STEPS // half_life
         total += fine[q % DECAY_STEPS] * coarse[min(q // DECAY_STEPS, farthest)]
     return total
 
@@ -216,24 +226,19 @@ def _half_powers() -> tuple[list[float], list[float]]:
 def _nunique(few: Few, at: list[int], terms: Terms) -> float:
     if terms.column == "value":
         return len(set(few.values(at)))
-    codes = few.codes(terms.column)
-    return len({codes[i] for i in at} - _NULL)
+    return len({*map(few.levels(terms.column).__getitem__, at)} - _NULL)
 
 
 def _first(few: Few, at: list[int], terms: Terms) -> float:
-    return _code(few.codes(terms.column)[at[0]])
+    return few.code(terms.column, at[0])
 
 
 def _last(few: Few, at: list[int], terms: Terms) -> float:
-    return _code(few.codes(terms.column)[at[-1]])
+    return few.code(terms.column, at[-1])
 
 
 def _nth(few: Few, at: list[int], terms: Terms) -> float:
-    return _code(few.codes(terms.column)[at[terms.position - 1]]) if len(at) >= terms.position else math.nan
-
-
-def _code(code: int) -> float:
-    return code if code >= 0 else math.nan
+    return few.code(terms.column, at[terms.position - 1]) if len(at) >= terms.position else math.nan
 
 
 def _sum(few: Few, at: list[int], terms: Terms) -> float:
@@ -256,7 +261,7 @@ def _max(few: Few, at: list[int], terms: Terms) -> float:
     return max(few.values(at), default=math.nan)
 
 
-_NULL = frozenset((-1,))
+_NULL = frozenset((None,))
 _COMPUTE: dict[str, Callable[[Few, list[int], Terms], float]] = {
     "count": _count, "diff": _diff, "trend": _trend, "share": _share, "recency": _recency, "age": _age, "gap_mean": _gap_mean,
     "gap_max": _gap_max, "decay": _decay, "nunique": _nunique, "first": _first, "last": _last, "nth": _nth, "sum": _sum,

@@ -8,11 +8,9 @@ test holds to it, and which does the work for leads with many touchpoints and fo
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +87,7 @@ class OneLead:
 class _Told:
     """The touchpoints that count at the cutoff, as ``features.few.View``."""
 
-    __slots__ = ("_seen", "_texts", "age")
+    __slots__ = ("_seen", "age")
 
     def __init__(self, touchpoints: Sequence[Touchpoint], cutoff: int) -> None:
         self._seen = [
@@ -98,15 +96,12 @@ class _Told:
             if t.occurred_at <= cutoff and (t.received_at is None or t.received_at <= cutoff)
         ]
         self.age = [cutoff - t.occurred_at for t in self._seen]
-        self._texts: dict[str, list[str]] = {}
 
-    def codes(self, column: str) -> list[int]:
-        index: defaultdict[str | None, int] = defaultdict(count().__next__)
-        index[None] = -1
-        found = list(map(index.__getitem__, map(_TEXT[column], self._seen)))
-        del index[None]
-        self._texts[column] = cast("list[str]", list(index))
-        return found
+    def levels(self, column: str) -> list[str | None]:
+        return list(map(_TEXT[column], self._seen))
+
+    def code(self, column: str, position: int) -> float:
+        return position  # ``text`` finds it there again
 
     def values(self) -> list[float]:
         # Adding 0.0 makes -0.0 and 0.0 one number.
@@ -117,7 +112,7 @@ class _Told:
 
     def text(self, column: str, code: float) -> str | None:
         """The text behind a code that was written into the row."""
-        return None if math.isnan(code) else self._texts[column][int(code)]
+        return None if math.isnan(code) else _TEXT[column](self._seen[int(code)])
 
 
 class _Profile:

@@ -148,7 +148,8 @@ def common_label_of(message: Mapping[str, Any], name: str) -> str | None:
 
 def number_of(message: Mapping[str, Any], name: str) -> float | None:
     """The finite number in that field, None for null."""
-    return checked_value(name, partial(check_number, message.get(name), name=name))
+    value = message.get(name)
+    return None if value is None else checked_value(name, partial(check_number, value, name=name))
 
 
 def instant_of(message: Mapping[str, Any], name: str, *, now: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ def answers_of(
     made: list[Answer] = []
     rows: list[ScoreRow] = []
     for i, (item, why) in enumerate(zip(good, reasons, strict=True)):
-        score_id = uuid.uuid4().hex
+        score_id = secrets.token_hex(16)
         answer: Answer = {
             "lead_id": item.message.lead_id,
             "score": score[i],
