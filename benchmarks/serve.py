@@ -214,7 +214,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             for peer in peers:
                 peer.stop()
-    print(f"\nrequest to answer with reasons, in process: {inside:.2f} ms, a tenth of the calls below {quick:.2f}")
+    print(
+        f"\nrequest to answer with reasons, in process: {inside:.2f} ms, a tenth of the calls below {quick:.2f}"
+    )
     for name, (wall, cpu) in bulk.items():
         print(f"bulk of 10,000 {name}: {wall:,.0f} leads/s, {cpu:,.0f} a second of processor time")
     ours, without = "leadloop", "leadloop, no reasons"

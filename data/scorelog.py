@@ -25,7 +25,7 @@ class ScoreRow(NamedTuple):
 
     Attributes
     ----------
-    score_id : 128 random bits in hex; of a challenger's score, ``id_beside`` that of the answered one.
+    score_id : ``id_from`` and 80 random bits in hex; of a challenger's score, ``id_beside`` that of the answered one.
     cutoff : instant the lead was looked at, which is when it was scored.
     score, grade, probability : as answered; ``probability`` None where it was withheld.
     points : the score before clipping and rounding.
@@ -68,6 +68,14 @@ _told = ", ".join(Told._fields)
 _newest_of_challenger = text(
     f"SELECT score_id, {_told} FROM scores WHERE route = '{CHALLENGER}' AND goal = :goal ORDER BY seq DESC LIMIT :limit"
 )
+
+
+def id_from(instant: int) -> str:
+    """What the id of a score given then begins with: its millisecond, in 12 hex digits.
+
+    So the index of ids grows at its end. Where ids come in no order, each row of a long log reads and writes a page of its own.
+    """
+    return f"{instant // 1_000:012x}"
 
 
 def id_beside(score_id: str) -> str:

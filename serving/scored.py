@@ -10,7 +10,7 @@ import orjson
 
 from data.accounts import Spans
 from data.domain import format_instant
-from data.scorelog import CHAMPION, ScoreRow
+from data.scorelog import CHAMPION, ScoreRow, id_from
 from data.snapshots import LeadHistory, snapshots_of
 from serving.answers import N_REASONS, number_or_none, shown_ids
 from serving.live import Served
@@ -64,11 +64,11 @@ def answers_of(
         column.tolist()
         for column in (scored.score, scored.probability, scored.low, scored.high, scored.points)
     )
-    scored_at = format_instant(now)
+    scored_at, began = format_instant(now), id_from(now)
     made: list[Answer] = []
     rows: list[ScoreRow] = []
     for i, (item, why) in enumerate(zip(good, reasons, strict=True)):
-        score_id = secrets.token_hex(16)
+        score_id = began + secrets.token_hex(10)
         answer: Answer = {
             "lead_id": item.message.lead_id,
             "score": score[i],

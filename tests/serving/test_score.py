@@ -57,6 +57,20 @@ def test_scored_at_is_the_cutoff_with_microseconds(service: Service):
     assert format_instant(row.cutoff) == said["scored_at"]
 
 
+def test_ids_of_scores_rise_with_time_and_are_never_the_same(service: Service):
+    """Where they come in no order, the log's index writes a page of its own for each of them."""
+    asked = {"leads": [{"title": "CTO", "employees": n} for n in range(100)]}
+    calls = []
+    for _ in range(3):
+        calls.append([a["score_id"] for a in service.post("/v1/score/bulk", asked).json()["results"]])
+        service.clock.forward(1 / 24)
+    assert max(calls[0]) < min(calls[1])
+    assert max(calls[1]) < min(calls[2])
+    every = [score_id for ids in calls for score_id in ids]
+    assert len(set(every)) == 300
+    assert {len(score_id) for score_id in every} == {32}
+
+
 def test_null_means_not_known(service: Service):
     nulls = {
         "lead_id": "ada",
