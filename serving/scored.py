@@ -87,7 +87,7 @@ def answers_of(
             "stored": item.is_stored,
             "degraded": is_degraded,
             "conflicts": len(item.conflicts),
-            "conflict_ids": ", ".join(shown_ids(item.conflicts)) or None,
+            "conflict_ids": ", ".join(shown_ids(item.conflicts)) if item.conflicts else None,
             "warnings": " ".join(item.message.warnings) or None,
         }
         made.append(answer)
