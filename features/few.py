@@ -47,7 +47,7 @@ class View(Protocol):
         """What stands in a text column: the same for the same text, None for null."""
 
     def code(self, column: str, position: int) -> float:
-        """What the matrix gets for the text at this position, which is not null."""
+        """What the row gets for the text at this position, which is not null."""
 
     def values(self) -> list[float]:
         """Numbers, NaN or infinite where there is none; 0.0, never -0.0."""
@@ -100,7 +100,7 @@ class Few:
         return found
 
     def code(self, column: str, position: int) -> float:
-        """What the matrix gets for the text at this position, NaN for null."""
+        """What the row gets for the text at this position, NaN for null."""
         return math.nan if self.levels(column)[position] is None else self._view.code(column, position)
 
     def values(self, at: list[int]) -> list[float]:

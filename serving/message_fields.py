@@ -149,6 +149,7 @@ def common_label_of(message: Mapping[str, Any], name: str) -> str | None:
 def number_of(message: Mapping[str, Any], name: str) -> float | None:
     """The finite number in that field, None for null."""
     value = message.get(name)
+    # Checking costs six times as much as seeing that there is nothing, as in most touchpoints.
     return None if value is None else checked_value(name, partial(check_number, value, name=name))
 
 
